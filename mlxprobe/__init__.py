@@ -1,8 +1,9 @@
 """mlxprobe: a diagnostic and regression harness for training hangs and silent training bugs in MLX."""
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # as `typing` has it, which takes tens of milliseconds: an interrupt there ends in a traceback
 if TYPE_CHECKING:
+    from typing import Any
+
     from mlxprobe.api import Diagnosis, Seen, watch, watching
     from mlxprobe.catalogue.declaration import Scenario
     from mlxprobe.runner.sidecar import disable, enable
@@ -51,7 +52,7 @@ def enable_with_mlx() -> None:
     when_begun("mlx", begin)
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """Import what is asked for, and nothing else: watched programs import this package too."""
     if name not in _HOMES:
         raise AttributeError(f"module 'mlxprobe' has no attribute {name!r}")

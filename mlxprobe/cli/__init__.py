@@ -1,13 +1,14 @@
 """Arguments in, exit code out; the only room that prints."""
 
-from __future__ import annotations
-
-import gc
-import signal
 import sys
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = (
+    False  # as `typing` has it: what is imported before `entry_point` cannot be interrupted without a traceback
+)
 if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Any
+
     from mlxprobe.cli.common import main
 
 __all__ = ["FILES", "entry_point", "main"]
@@ -35,26 +36,45 @@ FILES = {  # of this room, by command; each is imported when it is asked for: a 
 }
 
 
+INTERRUPTED = 130  # as shells tell of SIGINT
+_came: list[int] = []  # the other signals that ended a command
+
+
 def entry_point() -> None:
     """Run the command line; SIGTERM ends it as Ctrl-C does, and so does SIGHUP, except under nohup."""
+    code: int | str | None = INTERRUPTED
     try:
         code = _run()
     except KeyboardInterrupt:  # while we import; a command that is interrupted says so itself
-        code = 130
-    from mlxprobe.cli import streams
+        pass
+    if code == INTERRUPTED and _came:
+        code = 128 + _came[0]
+    try:
+        from mlxprobe.cli import streams
 
-    streams.end()
+        streams.end()
+    except KeyboardInterrupt:
+        code = code or INTERRUPTED
     sys.exit(code)
 
 
-def _run() -> int | str | None:
+def _interrupt(number: int, _: "FrameType | None") -> None:
+    """End the command as Ctrl-C does, with an exit code of its own."""
+    _came.append(number)
+    raise KeyboardInterrupt
+
+
+def _run() -> "int | str | None":
     """Return the exit code of the command."""
+    import gc
+    import signal
+
     from mlxprobe.cli import streams
 
     streams.complete()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _interrupt)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, signal.default_int_handler)
+        signal.signal(signal.SIGHUP, _interrupt)
     gc.disable()  # up to the command (see `Commands.get_command`): to look for garbage in what stays takes its time
     if sys.argv[1:2] == ["watch"]:
         from mlxprobe.supervisor.reaper_client import call_ahead
@@ -67,7 +87,7 @@ def _run() -> int | str | None:
     return 0
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """Import the group of all commands when it is asked for."""
     if name != "main":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -30,6 +30,7 @@ DEVICES = ("cpu", "gpu")
 @click.option("--for", "duration", metavar="TIME", help="Run for this long instead, such as 10min.")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Draw other programs (default: 0).")
 @click.option("--ops", multiple=True, metavar="GLOB", help="Only these operations, as 'linalg.*'; repeatable.")
+@click.option("--list-ops", "lists", is_flag=True, help="List the operations, those of --ops or all, and run nothing.")
 @click.option(
     "--against",
     metavar="RELEASE|cpu|gpu",
@@ -45,6 +46,7 @@ def fuzz(
     duration: str | None,
     seed: int,
     ops: tuple[str, ...],
+    lists: bool,
     against: str | None,
     candidate: str,
     bisects: bool,
@@ -64,6 +66,9 @@ def fuzz(
     from mlxprobe.schema.record_io import check_writable
 
     settings, limit_s = resolve(flags), _seconds(duration)
+    if lists:
+        click.echo("\n".join(_operations(ops)))
+        return
     check_writable(output)
     count = programs or (None if limit_s else PROGRAMS)
     releases = [one for one in (against, candidate) if one]
@@ -78,6 +83,21 @@ def fuzz(
         tell(report.problem)
         leave(JUDGED_NOT)
     leave(int(bool(report.new)) if report.complete else INTERRUPTED)
+
+
+def _operations(ops: tuple[str, ...]) -> list[str]:
+    """Return the names of the operations that fit, or of all; raises UsageError as `fuzzed` does."""
+    _check_drawn()
+    from mlxprobe.fuzz.generate import named
+
+    return named(ops)
+
+
+def _check_drawn() -> None:
+    if importlib.util.find_spec("hypothesis") is None:
+        raise UsageError(
+            "random programs are drawn with Hypothesis, which is not installed here: pip install 'mlxprobe[fuzz]'"
+        )
 
 
 def _seconds(duration: str | None) -> float | None:
@@ -103,10 +123,7 @@ def fuzzed(
     Raises:
         UsageError: Hypothesis is missing, or nothing fits `ops`.
     """
-    if importlib.util.find_spec("hypothesis") is None:
-        raise UsageError(
-            "random programs are drawn with Hypothesis, which is not installed here: pip install 'mlxprobe[fuzz]'"
-        )
+    _check_drawn()
     from mlxprobe.cli.display import Display
     from mlxprobe.cluster.executor import place
     from mlxprobe.cluster.runners import Runners

@@ -81,8 +81,8 @@ def gate(
         lambda: write(kept, GATE_FORMATS["json"](report).encode()),
         *[lambda: summarise(GATE_FORMATS["markdown"](report))] * (form == "github"),
     )
-    if report.problem and form != "text" and output is None:
-        tell(report.problem)
+    if why := report.problem or "; ".join(_unimportable(report)):
+        tell(why)
     leave(code if report.complete else INTERRUPTED)
 
 
@@ -122,6 +122,13 @@ def _decided(report: GateReport, some: Chosen) -> tuple[GateReport, int]:
     named = {*some.named, *some.broken, *random} if report.environment is not None else set()
     decision = decide(report.comparisons, named, problem=report.problem, skipped=report.skipped)
     return msgspec.structs.replace(report, problem=decision.why if report.complete else ""), decision.exit_code
+
+
+def _unimportable(report: GateReport) -> list[str]:
+    """Return why nothing was run on a candidate that does not import: a regression, without any program of its own."""
+    from mlxprobe.upgrade.diff import IMPORT
+
+    return [told.text for one in report.comparisons if one.program == IMPORT for told in one.differences]
 
 
 def _with_random(

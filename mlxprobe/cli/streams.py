@@ -49,9 +49,10 @@ def is_of_stdout(error: OSError) -> bool:
 
 
 def end() -> None:
-    """Leave nothing to Python's end that may fail: an unwritten rest of a stream, or Ctrl-C."""
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    """Leave nothing to Python's end that may fail: an unwritten rest of a stream, or a signal."""
+    for ends in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if callable(signal.getsignal(ends)):  # neither ignored nor the system's own end
+            signal.signal(ends, lambda came, _: os._exit(128 + came))
     for number, stream in ((1, sys.stdout), (2, sys.stderr)):
         try:
             stream.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
 import random
 import re
@@ -23,6 +24,7 @@ from mlxprobe.schema.errors import UsageError
 
 ATTEMPTS = 20
 DEEPEST = 5  # further calls
+MOST_CLOSE = 5  # names that are told instead of one that there is not
 SHARE = 6  # programs, of which one is a training
 PLAIN = ("plain", "plain", "plain", "", "plain", "", "plain", "")  # without special values and further calls
 UNARY = (
@@ -61,7 +63,10 @@ def named(globs: Sequence[str]) -> list[str]:
     """
     found = sorted(name for name in OPERATIONS if any(fnmatch.fnmatchcase(name, glob) for glob in globs or ("*",)))
     if not found:
-        raise UsageError(f"--ops {' '.join(globs)}: fits no operation; there are {', '.join(sorted(OPERATIONS))}")
+        words = [re.sub(r"[*?\[\]!]", "", glob) for glob in globs]
+        close = [one for word in words for one in difflib.get_close_matches(word, OPERATIONS, MOST_CLOSE)]
+        meant = f"did you mean {', '.join(close[:MOST_CLOSE])}? " if close else ""
+        raise UsageError(f"--ops {' '.join(globs)}: fits no operation; {meant}`mlxprobe fuzz --list-ops` lists all")
     return found
 
 

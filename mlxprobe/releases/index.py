@@ -47,6 +47,7 @@ def parse(spec: str, listing: Listing, *, pre: bool = False) -> list[Release]:
 
     Raises:
         UsageError: it is none of the accepted forms, or the index has nothing for it.
+        ProbeError: the index does not answer.
     """
     spec = spec.strip()
     if spec == CURRENT:
@@ -88,11 +89,11 @@ def listed() -> list[str]:
     try:
         done = subprocess.run(order, capture_output=True, text=True, timeout=LIST_WITHIN_S, check=False)
     except subprocess.TimeoutExpired:
-        raise ProbeError(f"the package index did not list {package} in {LIST_WITHIN_S} s; name the releases") from None
+        raise ProbeError(f"the package index did not list {package} in {LIST_WITHIN_S} s") from None
     found = re.search(r"^Available versions: (.+)$", done.stdout, re.MULTILINE)
     if not found:
-        last = done.stderr.strip().rpartition("\n")[2]
-        raise ProbeError(f"the package index does not list {package} ({last}); name the releases instead of a range")
+        last = re.sub(r"^\W*(error|cause): ", "", done.stderr.strip().rpartition("\n")[2], flags=re.IGNORECASE)
+        raise ProbeError(f"the package index does not list {package}{f' ({last.strip()})' if last.strip() else ''}")
     return sorted((one for one in found[1].split(", ") if Version(one) >= OLDEST), key=Version)
 
 
@@ -114,7 +115,12 @@ def ordered(releases: Sequence[Release]) -> list[Release]:
 
 
 def _known(listing: Listing, specifier: SpecifierSet, pre: bool, spec: str) -> list[str]:
-    versions = listing()
+    try:
+        versions = listing()
+    except ProbeError as error:
+        raise ProbeError(
+            f"{error}; name {'a release' if spec == 'latest' else 'the releases'} instead of {spec}"
+        ) from None
     found = [one for one in versions if specifier.contains(one, prereleases=pre)]
     if not found:
         raise UsageError(f"no release of MLX fits {spec!r}; the index has {versions[0]} to {versions[-1]}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from mlxprobe.releases import damage
 from mlxprobe.releases.index import Release
 from mlxprobe.schema.errors import NoWheelError, ProbeError, UnmetRequirementError
+from mlxprobe.supervisor import errand
 from mlxprobe.system import MAC
 
 BUILD_WITHIN_S = 600
@@ -75,7 +75,7 @@ def _once(folder: Path, release: Release, requirements: Sequence[str], lock: int
 
 
 def uv(*order: str, lock: int = -1) -> None:
-    """Run uv.
+    """Run uv; it ends when we do.
 
     Raises:
         ProbeError: it fails, takes too long or is not installed; the message is its own.
@@ -86,15 +86,13 @@ def uv(*order: str, lock: int = -1) -> None:
         raise ProbeError("environments are built with uv, which is not installed here: pip install uv") from None
     kept = (lock,) if lock >= 0 else ()
     try:
-        done = subprocess.run(
-            [find_uv_bin(), *order], capture_output=True, text=True, timeout=BUILD_WITHIN_S, check=False, pass_fds=kept
-        )
-    except subprocess.TimeoutExpired:
+        code, told = errand.run([find_uv_bin(), *order], BUILD_WITHIN_S, kept)
+    except TimeoutError:
         raise ProbeError(f"uv {order[0]} took more than {BUILD_WITHIN_S} s") from None
     except OSError as error:
         raise ProbeError(f"uv cannot be run: {error.strerror}") from None
-    if done.returncode:
-        raise ProbeError(plain(done.stderr) or f"uv {order[0]} ended with {done.returncode}")
+    if code:
+        raise ProbeError(plain(told) or f"uv {order[0]} ended with {code}")
 
 
 def _brief(error: ProbeError) -> str:

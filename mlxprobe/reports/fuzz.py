@@ -10,7 +10,7 @@ from mlxprobe.fuzz.finding import Finding, FuzzReport
 from mlxprobe.reports.markdown import table
 from mlxprobe.reports.phrases import finished
 from mlxprobe.schema.metrics import counted
-from mlxprobe.schema.record_io import finite
+from mlxprobe.schema.record_io import finite, json_text
 
 TRAINED = ("nn.", "init.", "optimizers.")
 HELD = {  # what was held against what
@@ -101,7 +101,7 @@ def markdown(report: FuzzReport) -> str:
 def encoded(report: FuzzReport) -> str:
     """Return the report as JSON."""
     plain = finite(msgspec.to_builtins(report, str_keys=True))
-    return msgspec.json.format(msgspec.json.encode(plain), indent=2).decode() + "\n"
+    return json_text(plain)
 
 
 FUZZ_FORMATS: dict[str, Callable[[FuzzReport], str]] = {"text": text, "json": encoded, "markdown": markdown}

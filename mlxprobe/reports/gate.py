@@ -6,8 +6,6 @@ import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Callable
 
-import msgspec
-
 from mlxprobe.reports import markdown_html
 from mlxprobe.reports.annotations import command
 from mlxprobe.reports.junit import clean
@@ -15,6 +13,7 @@ from mlxprobe.reports.markdown import table
 from mlxprobe.reports.phrases import finished
 from mlxprobe.schema.metrics import counted
 from mlxprobe.schema.observation import Environment, Value
+from mlxprobe.schema.record_io import json_text
 from mlxprobe.schema.texts import inline
 from mlxprobe.upgrade.diff import Change, Comparison, regressions
 
@@ -148,7 +147,7 @@ def annotation(level: str, title: str, message: str) -> str:
 
 def json(report: GateReport) -> str:
     """Return the report as JSON."""
-    return msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n"
+    return json_text(report)
 
 
 GATE_FORMATS: dict[str, Callable[[GateReport], str]] = {

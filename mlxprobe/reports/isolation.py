@@ -14,7 +14,7 @@ from mlxprobe.reports import markdown_html, phrases
 from mlxprobe.reports.markdown import cell
 from mlxprobe.runner.isolation_result import Isolation, Trial, idle
 from mlxprobe.schema.enums import Outcome
-from mlxprobe.schema.record_io import finite
+from mlxprobe.schema.record_io import finite, json_text
 from mlxprobe.schema.texts import inline
 from mlxprobe.upgrade.metric_comparison import peak_bytes, usual_step_s
 
@@ -130,7 +130,7 @@ def encoded(found: Isolation) -> str:
         {"name": one.name, "takes": found.gone(one), "leaves": sorted(one.codes), "shows": found.shown(one)}
         for one in found.helpful
     ]
-    return msgspec.json.format(msgspec.json.encode(plain), indent=2).decode() + "\n"
+    return json_text(plain)
 
 
 ISOLATION_FORMATS: dict[str, Callable[[Isolation], str]] = {

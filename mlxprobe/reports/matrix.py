@@ -8,6 +8,7 @@ from mlxprobe.reports.markdown import table
 from mlxprobe.reports.phrases import finished
 from mlxprobe.schema.record import ProgramRecord
 from mlxprobe.schema.texts import inline
+from mlxprobe.upgrade.decision import says_nothing
 from mlxprobe.upgrade.matrix import WITHOUT, Matrix, along, cell, encode, labels, rows
 
 CHANGED = "▸"
@@ -59,7 +60,15 @@ def markdown(matrix: Matrix) -> str:
 
 def _notes(matrix: Matrix) -> list[str]:
     without = [f"{name} {release}: {reason}" for name in WITHOUT for release, reason in getattr(matrix, name).items()]
-    return [*(changes(matrix) or ["no outcome changes between these releases"]), *without]
+    alike = "no outcome changes between these releases" if _is_compared(matrix) else "no program could be compared"
+    return [*(changes(matrix) or [alike]), *without]
+
+
+def _is_compared(matrix: Matrix) -> bool:
+    """Tell whether a program at least has outcomes that say something."""
+    names = labels(matrix.records)
+    told = [{name: one for name, one in zip(names, found, strict=True) if one} for _, found in rows(matrix)]
+    return any(not says_nothing(one) for one in told)
 
 
 MATRIX_FORMATS: dict[str, Callable[[Matrix], str]] = {

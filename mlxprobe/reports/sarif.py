@@ -17,7 +17,7 @@ from mlxprobe.schema.merge_ranks import said_once
 from mlxprobe.schema.observation import Place
 from mlxprobe.schema.record import Finding, ProgramRecord, Record, Unchecked
 from mlxprobe.schema.record_io import finite
-from mlxprobe.schema.texts import one_line, plain
+from mlxprobe.schema.texts import escaped, one_line, plain
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 FINGERPRINT = "mlxprobeFinding/v1"
@@ -30,7 +30,7 @@ Json = dict[str, Any]
 def render(record: Record) -> str:
     """Return the log: one run per program."""
     log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [_run(record, one) for one in said_once(record.programs)]}
-    return _SURROGATES.sub("�", json.dumps(finite(log), indent=2, ensure_ascii=False)) + "\n"
+    return escaped(_SURROGATES.sub("�", json.dumps(finite(log), indent=2, ensure_ascii=False))) + "\n"
 
 
 def _run(record: Record, one: ProgramRecord) -> Json:

@@ -7,6 +7,7 @@ import io
 import os
 import select
 import stat
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ MOST_VALUES = 3_000_000  # in JSON; each takes up to 90 bytes of memory
 MOST_FILES = 1_000  # in a bundle
 MOST_CHARACTERS = 100_000  # of a text; the rest is left out
 DEEPEST = 64  # lists and tables within each other; records have 12
-IDLE_S = 8.0  # without a byte from a pipe
+IDLE_S, WITHIN_S = 8.0, 10.0  # without a byte from a pipe, and until its end
 MARKS = {  # UTF-32 before UTF-16, whose mark it begins with
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF32_LE: "utf-32",
@@ -60,8 +61,8 @@ def _blocks(path: Path) -> Iterator[bytes]:
     """Yield what a file holds; a pipe is waited for, and a device without an end is given up."""
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     try:
-        waits, size = not stat.S_ISREG(os.fstat(fd).st_mode), 0
-        while block := _block(fd, path) if waits else os.read(fd, 1 << 20):
+        waits, size, until_s = not stat.S_ISREG(os.fstat(fd).st_mode), 0, time.monotonic() + WITHIN_S
+        while block := _block(fd, path, until_s) if waits else os.read(fd, 1 << 20):
             size += len(block)
             if size > MOST_BYTES:
                 raise UsageError(f"{path}: more than {MOST_BYTES / 1e6:.0f} MB: no mlxprobe record")
@@ -70,10 +71,12 @@ def _blocks(path: Path) -> Iterator[bytes]:
         os.close(fd)
 
 
-def _block(fd: int, path: Path) -> bytes:
+def _block(fd: int, path: Path, until_s: float) -> bytes:
     """Return the next bytes of a pipe; nothing at its end."""
-    if not select.select([fd], [], [], IDLE_S)[0]:
-        raise UsageError(f"{path}: cannot be read: nothing came for {IDLE_S:g} s")
+    left_s = max(0.0, until_s - time.monotonic())
+    if not select.select([fd], [], [], min(IDLE_S, left_s))[0] or not left_s:
+        why = f"nothing came for {IDLE_S:g} s" if left_s > IDLE_S else f"its end did not come within {WITHIN_S:g} s"
+        raise UsageError(f"{path}: cannot be read: {why}")
     return os.read(fd, 1 << 20)
 
 

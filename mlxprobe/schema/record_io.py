@@ -23,10 +23,22 @@ from mlxprobe.schema.observation import Observation, Raised
 from mlxprobe.schema.reading import Given, given, plain
 from mlxprobe.schema.record import Expectation, Finding, ProgramRecord, Record, Remark, Unchecked, Verdict
 from mlxprobe.schema.run_summary import Sheet
-from mlxprobe.schema.texts import shortened
+from mlxprobe.schema.texts import escaped, shortened
 from mlxprobe.schema.versions import SCHEMA_VERSION, SELFTEST, current
 
-__all__ = ["SCHEMA_VERSION", "check_writable", "decode", "encode", "finite", "load", "now", "row", "slim", "write"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "check_writable",
+    "decode",
+    "encode",
+    "finite",
+    "json_text",
+    "load",
+    "now",
+    "row",
+    "slim",
+    "write",
+]
 
 SAME = (  # of an observation and of its row
     "raised",
@@ -148,7 +160,12 @@ def _base(file: str) -> str:
 def encode(record: Value, indent: int = 2) -> bytes:
     """Return a record, or any other value, as JSON; values that are not finite are written "nan", "inf" and "-inf"."""
     plain = finite(msgspec.to_builtins(record, str_keys=True))
-    return msgspec.json.format(msgspec.json.encode(plain), indent=indent) + b"\n"
+    return json_text(plain, indent).encode()
+
+
+def json_text(plain: Any, indent: int = 2) -> str:
+    """Return plain values as JSON that is safe on a terminal."""
+    return escaped(msgspec.json.format(msgspec.json.encode(plain), indent=indent).decode()) + "\n"
 
 
 def finite(value: Any) -> Any:

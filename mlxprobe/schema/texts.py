@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 
@@ -40,6 +41,11 @@ def lines(text: str) -> str:
 
 def _spelled(found: re.Match[str]) -> str:
     return found[0].encode("unicode_escape").decode()
+
+
+def escaped(text: str) -> str:
+    r"""Write such characters in a text of JSON as `\u009b`, which its readers turn back."""
+    return _HIDDEN_IN_LINES.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def shortened(text: str, most: int = 300) -> str:

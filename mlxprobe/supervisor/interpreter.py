@@ -55,7 +55,8 @@ def describe(python: str = sys.executable, device: str = "") -> Environment:
         last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         died = done.returncode < 0 and -done.returncode != signal.SIGKILL  # that is the system's, out of memory
         raised = DiedImportingError if died else MissingEnvironmentError
-        raise raised(f"{python}: ended with {done.returncode} while importing mlx.core: {last}") from None
+        told = f": {last}" if last else ", and said nothing"
+        raise raised(f"{python}: ended with {done.returncode} while importing mlx.core{told}") from None
     return msgspec.structs.replace(found, device=device) if device else found
 
 

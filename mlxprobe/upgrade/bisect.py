@@ -199,8 +199,9 @@ class BisectRun:
         return self._rows[release.name]
 
     def _run(self, release: Release) -> list[ProgramRecord]:
-        runner = self.runners.of(release)
-        digest = hashlib.sha256(f"{self.identity}|{runner.environment}".encode()).hexdigest()[:20]
+        runner, settings = self.runners.of(release), self.runners.place.settings
+        limits = f"{settings.timeout_s}|{settings.stall_s}|{settings.memory}"  # which may have ended what is kept
+        digest = hashlib.sha256(f"{self.identity}|{limits}|{runner.environment}".encode()).hexdigest()[:20]
         file = cache_folder() / "bisect" / f"{digest}.json"
         rows = _cached(file)
         while len(rows) < self.repeat:

@@ -70,7 +70,7 @@ def decide_many(
     for release, those in rows.items():
         for one in those:
             ran.setdefault(one.name, {})[release] = one
-    unlike = {name: why for name, found in ran.items() if (why := _unlike(found))}
+    unlike = {name: why for name, found in ran.items() if (why := says_nothing(found))}
     if rows and len(unlike) == len(ran):
         return Decision(exit_code=UNDECIDED, why=f"no program could be compared: {_listed(unlike) or 'there is none'}")
     asked = {name: why for name, why in unlike.items() if name in named}
@@ -79,7 +79,7 @@ def decide_many(
     return Decision(exit_code=GOOD)
 
 
-def _unlike(rows: Mapping[str, ProgramRecord]) -> str:
+def says_nothing(rows: Mapping[str, ProgramRecord]) -> str:
     """Return the reason that a program's outcomes on several releases say nothing; empty where they do."""
     silent = (f"on {release}: {why}" for release, one in rows.items() if (why := no_outcome(one)))
     limited = all(map(was_limited, rows.values()))

@@ -15,7 +15,7 @@ from mlxprobe.schema.errors import UsageError
 from mlxprobe.schema.observation import Environment, Value
 from mlxprobe.schema.reading import given, plain
 from mlxprobe.schema.record import ProgramRecord, Record
-from mlxprobe.schema.record_io import finite
+from mlxprobe.schema.record_io import finite, json_text
 from mlxprobe.schema.texts import shortened
 from mlxprobe.schema.versions import MATRIX_SCHEMA_VERSION
 
@@ -146,7 +146,7 @@ def share(cells: Sequence[tuple[str, str]], part: Shard) -> set[tuple[str, str]]
 
 def encode(matrix: Matrix) -> bytes:
     """Return a matrix as JSON."""
-    return msgspec.json.encode(finite(msgspec.to_builtins(matrix, str_keys=True))) + b"\n"
+    return json_text(finite(msgspec.to_builtins(matrix, str_keys=True)), indent=-1).encode()
 
 
 def load(path: Path) -> Matrix:

@@ -15,9 +15,11 @@ from click.testing import CliRunner
 from making import record
 from running import MLXPROBE, PRELUDE, Ran, own_environment, run
 
+import mlxprobe
 from mlxprobe.cli.common import main
 from mlxprobe.schema.record_io import encode, load
 
+ROOT = Path(mlxprobe.__file__).parents[1]
 FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has none")
 STDOUT = {"full": ">/dev/full", "closed": ">&-"}
 
@@ -154,3 +156,55 @@ def test_ctrl_c_at_any_moment_is_130_without_a_traceback(order: list[str], folde
         told.add(one.returncode)
     assert told <= {0, 130, -2}, told
     assert told & {130, -2}
+
+
+IMPORTED = """
+import sys
+before = {*sys.modules}
+from mlxprobe.cli import entry_point
+print(*sorted({*sys.modules} - before))
+"""
+
+
+def test_hardly_anything_is_imported_before_an_interrupt_is_caught() -> None:
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}){IMPORTED}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["mlxprobe", "mlxprobe.cli"]
+
+
+ENDED = """
+import os, sys, time
+from mlxprobe.cli import entry_point
+from mlxprobe.cli import explore
+def called(**_):
+    os.kill(os.getpid(), number)
+    time.sleep(9)
+number = int(sys.argv.pop(1))
+explore.list_.callback = called
+entry_point()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_gives_its_own_exit_code(number: int, folder: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ENDED, str(int(number)), "list"], env=own_environment(), capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (128 + number, b"mlxprobe: interrupted\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_command_that_a_signal_ends_says_so(number: int, code: int, folder: Path) -> None:
+    os.mkfifo(folder / "waits")
+    with subprocess.Popen(
+        [*MLXPROBE, "report", "waits"], cwd=folder, env=own_environment(), stderr=subprocess.PIPE
+    ) as one, (folder / "waits").open("wb"):  # fmt: skip
+        time.sleep(1)  # opened by both: the command waits for a byte
+        one.send_signal(number)
+        assert (one.stderr and one.stderr.read()) == b"mlxprobe: interrupted\n"
+    assert one.returncode == code

@@ -58,6 +58,11 @@ def test_an_id_that_names_no_case_is_refused(identity: str) -> None:
 
 
 def test_a_glob_that_fits_nothing_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"fits no operation; did you mean [a-z., ]*softmax") as caught:
+        named(["softmx*"])
+    assert len(str(caught.value)) < 200
+    with pytest.raises(UsageError, match=r"qqqq\*: fits no operation; `mlxprobe fuzz --list-ops` lists all"):
+        named(["qqqq*"])
     with pytest.raises(UsageError, match="fits no operation"):
         named(["nothing*"])
 

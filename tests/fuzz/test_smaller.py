@@ -69,3 +69,14 @@ def test_a_training_gets_fewer_layers() -> None:
 def test_random_numbers_keep_their_key() -> None:
     case = next(one for one in cases(0, ["random.randint"]) if "key" in one.steps[0].keywords)
     assert all("key" in one.steps[0].keywords for one in smaller(case))
+
+
+ROOMS = ("optimizers.", "train.", "nn.", "init.")
+
+
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if name.startswith(ROOMS)])
+def test_whatever_is_made_smaller_has_a_script_even_where_anything_ends_its_process(name: str) -> None:
+    shown = Discrepancy(case="", operation=name, oracle="memory limit", kind="no end", message="it ended")
+    case = case_of(name, 0, 0)
+    for one in [case, *smaller(case)]:
+        compile(script(one, shown), one.id, "exec")

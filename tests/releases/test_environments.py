@@ -1,14 +1,18 @@
 """Environments from a wheel index of our own: no network, and a build is whole or not there."""
 
 import os
+import socket
 import subprocess
 import sys
 import threading
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
+from watching import MARK, marked, until
 from wheels import wheel
 
 from mlxprobe.releases import environments, index, installing
@@ -23,6 +27,7 @@ from mlxprobe.schema.errors import (
     UsageError,
 )
 from mlxprobe.schema.observation import Environment
+from mlxprobe.supervisor import errand
 
 LISTED = ["0.26.5", "0.31.2", "0.32.0", "0.32.4", "0.33.0rc1"]
 CLOSED = "http://127.0.0.1:9/simple"  # where no process listens
@@ -141,6 +146,46 @@ def test_a_killed_build_leaves_nothing_that_is_not_listed_and_removed(after_s: f
     assert environments.installed() == []
     assert not [one for one in environments.root().rglob("*") if not one.name.endswith(".lock")]
     assert provide(ONE).mlx == "1.0.0"
+
+
+@pytest.mark.slow
+def test_the_installer_of_a_killed_build_ends_with_it(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index that takes connections and never answers keeps uv waiting."""
+    mark = uuid.uuid4().hex
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.delenv("UV_CONFIG_FILE")
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        variables = {"UV_NO_CONFIG": "1", "UV_DEFAULT_INDEX": address, MARK: mark}
+        build = subprocess.Popen([sys.executable, "-c", BUILD], env=os.environ | variables, stdout=subprocess.PIPE)
+        silent.settimeout(60)
+        asked, _ = silent.accept()
+        uvs = [one for one in marked(mark) if "install" in one.cmdline()]
+        build.kill()
+        build.communicate()
+        try:
+            assert uvs and psutil.wait_procs(uvs, 5)[1] == []
+            assert until(lambda: not marked(mark))
+        finally:
+            asked.close()
+            for one in marked(mark):
+                one.kill()
+
+
+@pytest.mark.slow
+def test_an_installer_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    mark = uuid.uuid4().hex
+    monkeypatch.setenv(MARK, mark)
+    with pytest.raises(TimeoutError):
+        errand.run(["sh", "-c", "sleep 61 & sleep 60"], 0.3)
+    assert [one for one in marked(mark) if "sleep" in one.name()] == []
+
+
+def test_an_errand_gives_its_exit_code_and_all_that_it_says() -> None:
+    said = "for k in $(seq 20000); do echo line $k >&2; done; exit 3"
+    code, told = errand.run(["sh", "-c", said], 60)
+    assert code == 3 and told.splitlines() == [f"line {k}" for k in range(1, 20001)]
+    with pytest.raises(OSError, match="No such file"):
+        errand.run(["/nowhere/uv"], 60)
 
 
 @pytest.mark.slow
@@ -300,10 +345,11 @@ def test_what_may_not(spec: str, words: str) -> None:
 
 
 def test_an_index_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = subprocess.CompletedProcess([], 1, "", "ERROR: no route to host")
-    monkeypatch.setattr("subprocess.run", lambda *_, **__: answer)
-    with pytest.raises(ProbeError, match="no route to host"):
-        index.listed()
+    for said in ("ERROR: no route to host", "error: it failed\n  Caused by: x\n  cause: no route to host\n"):
+        answer = subprocess.CompletedProcess([], 1, "", said)
+        monkeypatch.setattr("subprocess.run", lambda *_, answer=answer, **__: answer)
+        with pytest.raises(ProbeError, match=r"^the package index does not list mlx(-cpu)? \(no route to host\)$"):
+            index.listed()
 
 
 @pytest.mark.parametrize(("has_pip", "order"), [(True, "-m pip index"), (False, "--with pip pip index")])

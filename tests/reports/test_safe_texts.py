@@ -17,12 +17,13 @@ from making import HERE, STACK, record, record_row, watched_row
 from mlxprobe.cli.common import main
 from mlxprobe.reports import FORMATS, WATCH_FORMATS, text
 from mlxprobe.reports.console import printed
+from mlxprobe.reports.gate import GATE_FORMATS, GateReport
 from mlxprobe.reports.matrix import MATRIX_FORMATS
 from mlxprobe.schema import texts
 from mlxprobe.schema.enums import Outcome, Severity
 from mlxprobe.schema.observation import Process
 from mlxprobe.schema.record import Finding, Record, Remark
-from mlxprobe.schema.record_io import encode
+from mlxprobe.schema.record_io import decode, encode
 from mlxprobe.upgrade.matrix import Matrix
 
 ORDERS = "\x1b[31m\x1b]0;taken\x07\x00\x9b2J\u202eevil\u2066\u200f"
@@ -58,12 +59,24 @@ RENDERED: dict[str, Callable[[Record], str]] = {
     "markdown": FORMATS["markdown"],
     "matrix": lambda made: MATRIX_FORMATS["text"](Matrix(schema_version=1, records=(made,), broken={ORDERS: ORDERS})),
     "matrix, markdown": lambda made: MATRIX_FORMATS["markdown"](Matrix(schema_version=1, records=(made, made))),
+    "json": FORMATS["json"],
+    "sarif": WATCH_FORMATS["sarif"],
+    "matrix, json": lambda made: MATRIX_FORMATS["json"](Matrix(schema_version=1, records=(made, made))),
+    "gate, json": lambda made: GATE_FORMATS["json"](
+        GateReport(schema_version=1, baseline=made.time, candidate=made.time)
+    ),
 }
 
 
 @pytest.mark.parametrize("name", RENDERED)
 def test_no_format_hands_on_what_a_terminal_obeys(name: str) -> None:
     assert harmless(RENDERED[name](hostile(ORDERS)))
+
+
+def test_json_that_is_harmless_says_the_same() -> None:
+    made = hostile(ORDERS + "\U000e0041\x7f\x85\u061c\u2028ü→")
+    assert decode(encode(made), "r") == made
+    assert "ü→" in encode(made).decode()
 
 
 def test_a_message_is_harmless_too(tmp_path: Path) -> None:

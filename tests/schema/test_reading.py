@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -143,6 +144,28 @@ def test_a_pipe_that_nobody_writes_to_is_given_up(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(reading, "IDLE_S", 0.05)
     with pytest.raises(UsageError, match=r"nothing came for 0\.05 s"):
         read([tmp_path / "pipe"])
+
+
+def test_a_pipe_whose_writer_drips_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    monkeypatch.setattr(reading, "WITHIN_S", 0.5)
+    ended = threading.Event()
+
+    def drip() -> None:
+        with contextlib.suppress(BrokenPipeError), (tmp_path / "pipe").open("wb", buffering=0) as file:
+            while not ended.wait(0.05):
+                file.write(b" ")
+
+    writer = threading.Thread(target=drip)
+    writer.start()
+    began_s = time.monotonic()
+    try:
+        with pytest.raises(UsageError, match=r"cannot be read: its end did not come within 0\.5 s"):
+            read([tmp_path / "pipe"])
+        assert time.monotonic() - began_s < 5
+    finally:
+        ended.set()
+        writer.join()
 
 
 @pytest.mark.slow

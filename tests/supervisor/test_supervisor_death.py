@@ -184,7 +184,7 @@ def test_an_interrupted_run_ends_its_children_and_keeps_what_there_is(
         if cli.poll() is None:
             os.killpg(cli.pid, number)  # as a terminal does
         _, told = cli.communicate(timeout=GUARD_S)
-    assert cli.returncode == 130, told
+    assert cli.returncode == 128 + number, told
     assert gone_in_time(mark, folders), commands(mark)
     record = json.loads((tmp_path / "reports" / "latest-choice" / "record.json").read_text())
     assert record["complete"] is False

@@ -159,8 +159,8 @@ CUT = record_row(Outcome.SLOW, as_expected=False, ended="timeout")
 class Scripted:
     """Releases that answer from a script, by version; None has no wheel, False does not import."""
 
-    def __init__(self, script: Mapping[str, Scripts]) -> None:
-        self.script, self.place, self.asked = script, Here(resolve({})), list[str]()
+    def __init__(self, script: Mapping[str, Scripts], **flags: str) -> None:
+        self.script, self.place, self.asked = script, Here(resolve(flags)), list[str]()
         self.stop = self.place.stop
 
     def of(self, release: Release) -> Any:
@@ -217,6 +217,15 @@ def test_rows_are_kept_from_search_to_search(cache: Path) -> None:
     first, again = Scripted(script), Scripted(script)
     assert first.run() == again.run()
     assert (first.asked, again.asked) == (["0.1", "0.2"], [])
+
+
+@pytest.mark.parametrize("limit", [{"memory": "20MB"}, {"timeout_s": "1s"}, {"stall_s": "1s"}], ids=str)
+def test_what_a_limit_has_ended_is_not_given_back_without_it(limit: dict[str, str], cache: Path) -> None:
+    with pytest.raises(ProbeError, match="ended by a limit"):
+        Scripted({"0.1": CUT, "0.2": STUCK}, **limit).run()
+    search = Scripted({"0.1": GOOD, "0.2": STUCK})
+    assert search.run().first == "0.2"
+    assert search.asked == ["0.1", "0.2"]
 
 
 def test_a_row_without_a_verdict_is_never_good_and_is_not_kept(cache: Path) -> None:

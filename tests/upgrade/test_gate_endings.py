@@ -115,6 +115,7 @@ def test_a_candidate_that_does_not_import_is_a_regression(form: str, allowed: st
     assert done.exit_code == 1, done.output
     assert "mlx 2.0.0 installs but does not import: ImportError: libmlx.so" in done.stdout
     assert ("::error" in done.stdout) is (form == "github")
+    assert done.stderr.startswith("mlxprobe: mlx 2.0.0 installs but does not import: ImportError: libmlx.so")
 
 
 @pytest.mark.slow
@@ -122,6 +123,7 @@ def test_a_baseline_that_does_not_import_gives_no_verdict(project: Path, index: 
     done = CliRunner().invoke(main, ["gate", "--baseline", "2.0.0", "--scenario", "gated"])
     assert done.exit_code == 2, done.output
     assert "2.0.0 → current: no verdict: mlx 2.0.0 installs but does not import" in done.stdout
+    assert done.stderr.startswith("mlxprobe: mlx 2.0.0 installs but does not import: ImportError: libmlx.so; ")
 
 
 def broken_cache(project: Path, patch: pytest.MonkeyPatch) -> None:
@@ -155,7 +157,7 @@ def test_a_gate_without_an_environment_says_why_in_every_format(
     assert words in done.stdout
     assert ("::error title=mlxprobe gate::" in done.stdout) is (form == "github")
     assert 'errors="1"' in done.stdout or form != "junit"
-    assert len(done.stderr.splitlines()) == (form != "text")
+    assert len(done.stderr.splitlines()) == 1 and words in done.stderr
     assert words in json.loads((project / "reports" / "latest-choice" / "gate.json").read_text())["problem"]
 
 
@@ -168,7 +170,30 @@ def test_a_full_disk_gives_no_verdict(project: Path, index: Path, monkeypatch: p
     done = gate("--candidate", "1.0.0")
     assert done.exit_code == 2, done.output
     assert "no verdict: " in done.stdout
-    assert "cannot be written: No space left on device" in done.stdout
+    assert "cannot be written: No space left on device" in done.stderr
+
+
+@pytest.mark.slow
+def test_an_index_that_does_not_answer_is_told_without_advice_on_ranges(
+    project: Path, index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent() -> list[str]:
+        raise ProbeError("the package index does not list mlx-cpu (Connection refused)")
+
+    monkeypatch.setattr("mlxprobe.releases.index.listed", silent)
+    for candidate, advice in (("latest", "a release instead of latest"), (">=1", "the releases instead of >=1")):
+        done = gate("--candidate", candidate)
+        told = f"the package index does not list mlx-cpu (Connection refused); name {advice}"
+        assert (done.exit_code, done.stderr) == (2, f"mlxprobe: {told}\n")
+    done = many("bisect", "--good", "0.31.2", "--bad", "0.32.4", "--scenario", PROGRAM)
+    assert done.exit_code == 2 and done.stderr.endswith("mlx-cpu (Connection refused)\n")
+
+
+@pytest.mark.slow
+def test_a_candidate_that_is_no_python_is_told_on_stderr(project: Path) -> None:
+    done = gate("--candidate", "python=/bin/true")
+    assert done.exit_code == 2, done.output
+    assert done.stderr == "mlxprobe: /bin/true: ended with 0 while importing mlx.core, and said nothing\n"
 
 
 TRAIN = "import mlx.core as mx\nprint(mx.ones(3).sum().item())\n"
@@ -256,7 +281,7 @@ def test_a_requirement_that_cannot_be_met_is_not_skipped(project: Path, index: P
     done = gate("--candidate", "1.0.0", "--requirements", "picky")
     assert done.exit_code == 2
     assert "no verdict: mlx 1.0.0 cannot be installed with the requirements picky: " in done.stdout
-    assert len(done.output.splitlines()) == 1
+    assert len(done.stdout.splitlines()) == len(done.stderr.splitlines()) == 1
 
 
 OTHERS = [
@@ -330,6 +355,12 @@ def test_a_matrix_in_which_no_program_imports_mlx_is_no_pass(project: Path) -> N
     done = many("matrix", "current", "--scenario", "programs/mine")
     assert done.exit_code == 2, done.output
     assert "no program could be compared: programs/mine (on 0.32" in done.stderr
+    assert "no outcome changes" not in done.stdout and "no program could be compared" in done.stdout
+    for more in (["current", "--timeout", "1.5s"], ["python=/bin/true"]):
+        (project / "train.py").write_text(TRAIN + "while True: pass")
+        done = many("matrix", *more, "--scenario", "programs/mine", "--matrix", f"{more[0][:3]}.json")
+        assert done.exit_code == 2, done.output
+        assert "no outcome changes" not in done.stdout and "no program could be compared" in done.stdout
 
 
 BISECTIONS = [

@@ -52,7 +52,7 @@ EXIT_CODES = (
     ("0", "As expected; no regression; nothing to cure."),
     ("1", "A verdict against it; what is not as expected is run twice more, and *intermittent (1 of 3)* counts."),
     ("2", "Could not judge, or wrong usage: one sentence on stderr says what would be right."),
-    ("130", "Ctrl-C, after ending the programs and writing what there is."),
+    ("130, 143, 129", "Ended by Ctrl-C, SIGTERM or SIGHUP, after ending the programs and writing what there is."),
 )
 WATCH_CODES = (
     "`mlxprobe watch` ends with the program's own exit code, and by the same signal. It is 1 where mlxprobe ended "
