@@ -13,12 +13,13 @@ from msgspec.structs import replace
 from mlxprobe.diagnosis.chance_level import KNOWING, READ, at_chance, gains, known_level, knows, stays_near_chance
 from mlxprobe.diagnosis.ends import SEVERAL, SQUARE, Told, ended
 from mlxprobe.diagnosis.registry import finding, place, rule
-from mlxprobe.diagnosis.trends import CERTAIN, CLEAR, HIGHER, SURE, falls, falls_anew, ranked, trend
+from mlxprobe.diagnosis.trends import CERTAIN, HIGHER, SURE, falls, falls_anew, ranked, trend
 from mlxprobe.protocol.facts.data import ConstantLevel
 from mlxprobe.protocol.facts.gradients import FirstGradient
-from mlxprobe.protocol.facts.losses import LossShare, Supervision, TwoClasses, Worth
+from mlxprobe.protocol.facts.losses import Supervision, TwoClasses, Worth
 from mlxprobe.protocol.facts.updates import AnotherTraining, FirstUpdate, GradientsUnused, Resumed
 from mlxprobe.schema.enums import Severity
+from mlxprobe.schema.losses import is_mean
 from mlxprobe.schema.metrics import steps_done, still
 from mlxprobe.schema.observation import Observation, Sighting
 from mlxprobe.schema.record import Finding
@@ -112,7 +113,7 @@ def _judged(seen: Observation, stream: int, meant: bool | None, classes: int) ->
     its = 0 if level is not None and level.kind == SQUARE else classes  # or those are another model's
     meant = meant if min(values) >= 0 else False
     sure = bool(meant) and stream not in _by_stream(seen, Resumed)
-    mean, compares = _is_mean(seen), _by_stream(seen, Supervision).get(stream)
+    mean, compares = is_mean(seen.sightings), _by_stream(seen, Supervision).get(stream)
     chance = math.log(its) if its > 1 and mean else math.inf
     one = mean and compares is not None and compares.fact.single
     calls = _calls(seen, stream) * len(last) / len(values)
@@ -138,17 +139,10 @@ def _far_off(
     first = seen.losses[0] if seen.losses else None
     if first is None or first.step != 1 or first.stream in resumed or not to_fall.get(first.stream) or classes < 2:
         return
-    if _is_mean(seen) and first.value > FAR_OFF * math.log(classes):
+    if is_mean(seen.sightings) and first.value > FAR_OFF * math.log(classes):
         message = f"the first loss is {first.value:.4g}, and chance is ln {classes:,} = {math.log(classes):.5g}: the "
         message += "outputs are far too large before anything is learned"
         yield rule("MP306").at(message, *place(seen, FirstGradient), severity=Severity.NOTE, first=first.value)
-
-
-def _is_mean(seen: Observation) -> bool:
-    """Tell whether a loss is known to be the mean of its positions', or of those of them that carry any."""
-    pairs = [zip(fact.scales, fact.shares, strict=False) for fact, _ in seen.facts(LossShare)]
-    off = [min(abs(a - 1), abs(a * b - 1)) for a, b in itertools.chain(*pairs)]
-    return bool(off) and max(off) < CLEAR
 
 
 def long_trainings(seen: Observation, stream: int) -> list[list[float]]:

@@ -80,6 +80,8 @@ class Rates(Inspector):
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._followed: dict[int, Followed] = {}
+        self._met = 0  # optimizers that have updated
+        self._kinds: set[str] = set()  # of these, with their settings and rates
         self._schedules: dict[int, tuple[Any, Schedule]] = {}  # by what was returned, which is kept: it is small
 
     def _made_adam(self, event: CallEvent) -> None:
@@ -129,6 +131,19 @@ class Rates(Inspector):
         self._schedules[id(counted)] = (counted, made)
         self.inspection.schedules[id(counted)] = made.text, made.span
         return counted
+
+    def began(self, model: Any, optimizer: Any) -> None:
+        for one in static.setting(optimizer, "optimizers", [optimizer]):
+            self._met += 1
+            text, scheduler = self._scheduled(one)
+            rate = text or (scheduler and id(scheduler)) or lazy_graph.known(static.state(one).get("learning_rate"))
+            kind = f"{type(one).__name__} {rate} {settings(one)} {static.setting(one, 'weight_decay', 0.0)}"
+            self._kinds |= {kind} if len(self._kinds) < MOST else set()
+
+    def _scheduled(self, optimizer: Any) -> tuple[str, Any]:
+        """Return the words of an optimizer's schedule, and the schedule; empty and None where there is none."""
+        scheduler = static.setting(optimizer, "_schedulers", {}).get("learning_rate")
+        return self.inspection.schedules.get(id(scheduler), ("", 0))[0], scheduler
 
     def training(self, model: Any, optimizer: Any) -> None:
         for one in static.setting(optimizer, "optimizers", [optimizer]):
@@ -230,5 +245,7 @@ class Rates(Inspector):
         ]
         moves = recorder.moves
         values = {"optimizers": optimizers, "updates": recorder.updates + moves.by_hand, "by_hand": moves.by_hand}
+        values |= {"optimizers_seen": self._met, "optimizers_alike": len(self._kinds) == 1}
+        values |= {"calls_each": recorder.calls_each if not moves.by_hand else (0, 0)}
         values |= {"uncounted": moves.uncounted, "unfollowed": moves.unfollowed, "gradients": recorder.gradients}
         recorder.channel.send("sheet", values=values)
