@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from mlxprobe.diagnosis.chance_level import KNOWING, READ, at_chance, gains, known_level, knows, stays_near_chance
 from mlxprobe.diagnosis.ends import SEVERAL, SQUARE, Told, ended
-from mlxprobe.diagnosis.registry import finding, place, rule
+from mlxprobe.diagnosis.registry import finding, lower_rate, place, rule
 from mlxprobe.diagnosis.trends import CERTAIN, HIGHER, SURE, falls, falls_anew, ranked, trend
 from mlxprobe.protocol.facts.data import ConstantLevel
 from mlxprobe.protocol.facts.gradients import FirstGradient
@@ -30,9 +30,10 @@ DIVERGED = 3.0
 DIVERGED_UNKNOWN = 10.0  # where nothing tells whether the loss is to fall
 NO_BETTER, MUCH_WORSE = 0.02, 0.15  # relative to a constant's loss
 NO_MORE = ("nothing left to learn", "no more to learn")
-KNOWS = ", far below that of a constant from the start: there may be nothing left to learn"
-MAYBE = ", and may be a little below that of a constant on the same rows: there may be no more to learn"
-BELOW = ", {:.3g} below that of a constant on the rows that were read: there may be no more to learn"
+REST = ": there may be "  # not of a run without any update
+KNOWS = f", far below that of a constant from the start{REST}nothing left to learn"
+MAYBE = f", and may be a little below that of a constant on the same rows{REST}no more to learn"
+BELOW = f", {{:.3g}} below that of a constant on the rows that were read{REST}no more to learn"
 LEARNED = "nothing else, where it has learned enough; else a lower rate, or more of the model"
 FAR_OFF = 2.0  # times chance
 IN_TURN = 0.2
@@ -90,9 +91,13 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
         told = _judged(seen, stream, to_fall.get(stream), classes)
         if told and not (chooses and told[1] is Severity.NOTE):
             message, severity, evidence = told
+            if seen.has(GradientsUnused):
+                message = message.partition(REST)[0]
             here = places.get(stream)
             file, line = (here.file, here.line) if here else place(seen, FirstGradient)
             found = rule("MP306").at(message, file, line, severity=severity, **evidence)
+            if "top" in evidence:
+                found = replace(found, instead=f"{lower_rate(seen)}, or a warm-up of the rate.")
             yield replace(found, instead=LEARNED) if message.endswith(NO_MORE) else found
 
 
@@ -117,8 +122,9 @@ def _judged(seen: Observation, stream: int, meant: bool | None, classes: int) ->
     chance = math.log(its) if its > 1 and mean else math.inf
     one = mean and compares is not None and compares.fact.single
     calls = _calls(seen, stream) * len(last) / len(values)
+    breaks = any(one.stream == stream and not math.isfinite(one.value) for one in seen.losses)
     return (
-        _diverged(last, meant, known_level(level, classes))
+        _diverged(last, meant, known_level(level, classes), breaks=breaks)
         or _come_to_chance(last, its, calls, meant=bool(meant), binary=binary)
         or _no_better(last, level, meant=bool(meant))
         or (None if in_turn(seen) else _flat(values, level, classes, sure=sure, meant=bool(meant), chance=chance))
@@ -166,7 +172,7 @@ def _going_on(seen: Observation, stream: int) -> list[list[float]]:
     return [list(itertools.chain(*parts))] if streams[1:] else []
 
 
-def _diverged(values: list[float], meant: bool | None, level: float) -> Told | None:
+def _diverged(values: list[float], meant: bool | None, level: float, *, breaks: bool) -> Told | None:
     """Tell of a loss that stays far above its first value, and above half of what no knowledge at all has.
 
     Not of one that is not meant to fall. A queue that fills with samples makes a task harder, as a new task does.
@@ -176,6 +182,7 @@ def _diverged(values: list[float], meant: bool | None, level: float) -> Told | N
     if meant is False or lowest < KNOWING * level or not lowest > bound > 0:
         return None
     message = f"the loss has diverged: {values[0]:.4g} at first, and never below {lowest:.4g} in the last third"
+    message += " of its finite values" if breaks else ""
     return message, Severity.WARNING, {"first": values[0], "lowest": lowest}
 
 

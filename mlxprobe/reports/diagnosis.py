@@ -174,7 +174,8 @@ def figures(one: ProgramRecord) -> str:
         return ""
     first = any(remark.name == "no step" and remark.detail for remark in one.remarks)
     none = "in the first training step" if first else "no training step"
-    parts = [counted(one.steps, "step") if one.steps else none]
+    complete = " complete" * (one.outcome is Outcome.HANG)  # of the next, the update may be made
+    parts = [f"{counted(one.steps, 'step')}{complete}" if one.steps else none]
     if one.step_s:  # the first two also build and compile
         parts.append(f"{duration(statistics.median(one.step_s[2:] or one.step_s))} a step")
     if one.worst_step and one.steps > 1:

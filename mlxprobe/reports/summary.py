@@ -7,6 +7,7 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from mlxprobe.schema.enums import Outcome
 from mlxprobe.schema.losses import path
 from mlxprobe.schema.metrics import counted, megabytes
 from mlxprobe.schema.record import ProgramRecord
@@ -29,7 +30,7 @@ def lines(one: ProgramRecord) -> Lines:
         *(_model(sheet.model) if sheet.model else ()),
         ("optimizer", _optimizers(sheet)),
         ("clipping", _clipping(sheet)),
-        ("updates", _updates(sheet)),
+        ("updates", _at_least(one) + _updates(sheet)),
         ("batches", _shapes(sheet) + again(sheet)),
         ("positions", _positions(sheet)),
         ("loss", _loss(one)),
@@ -100,6 +101,11 @@ def _warm(one: Optimizer) -> str:
         return ""
     done = one.rates[-1][0] >= one.warmup
     return f" (warm-up of {one.warmup:,} {'done' if done else 'not done'})"
+
+
+def _at_least(one: ProgramRecord) -> str:
+    """Say that the update of the step that hangs is not counted."""
+    return "at least " if one.outcome is Outcome.HANG and one.sheet.updates else ""
 
 
 def _updates(sheet: Sheet) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from mlxprobe.protocol.fact import Fact
 from mlxprobe.protocol.facts.losses import LossShare, Supervision
+from mlxprobe.protocol.facts.updates import FirstUpdate
 from mlxprobe.schema.observation import Observation, Reading, Sighting
 
 FEW = 0.02  # of the longest training's losses: a gradient that was looked at once is no training
@@ -84,6 +85,12 @@ def loss_deviation(seen: Observation, twin: Observation) -> tuple[int, float] | 
         return None
     worst, step = max(apart, key=lambda pair: (pair[0], -pair[1]))
     return step, worst
+
+
+def unit(seen: Observation) -> str:
+    """Name what losses are numbered by: steps, where each of these has one gradient call."""
+    several = seen.has(FirstUpdate) and abs(seen.sheet.gradients - seen.sheet.updates) > 1
+    return "gradient call" if several else "step"
 
 
 def first_bad(seen: Observation) -> Reading | None:

@@ -45,6 +45,8 @@ class Optimizer(Value, frozen=True):
     settings: dict[str, str] = {}  # what else it was made with: momentum, betas
     file: str = ""
     line: int = 0
+    made_in: str = ""  # the file and line that make it
+    made_at: int = 0
 
 
 class Phase(Value, frozen=True):

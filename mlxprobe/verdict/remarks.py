@@ -80,7 +80,9 @@ def _steps(seen: Observation) -> Iterator[Remark]:
 
 def _failures(seen: Observation) -> Iterator[Remark]:
     """Report the parts of mlxprobe that failed in the program: rules that read what they see were not checked."""
-    failed = {fact.detector: fact.error for fact, _ in seen.every(DetectorFailed)}
+    raised = f"{seen.raised.type}: {seen.raised.message}" if seen.raised else ""
+    told = ((fact.detector, fact.error) for fact, _ in seen.every(DetectorFailed))
+    failed = {part: error for part, error in told if not (error and raised.startswith(error))}  # else the program's own
     if failed:
         part, error = next(iter(failed.items()))
         many = len(failed) > 1

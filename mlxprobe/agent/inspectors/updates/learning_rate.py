@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -38,6 +39,7 @@ class Followed:
         self.decay = float(decay) if isinstance(decay, (int, float)) else 0.0
         self.settings = settings(optimizer)
         self.site = call_site.calling()
+        self.made = ("", 0)
         self.schedule = schedule
         self.scheduled = scheduled
         self.points: list[tuple[int, float]] = []
@@ -74,15 +76,20 @@ class Rates(Inspector):
         *(Observe(f"mlx.optimizers.schedulers.{kind}", "_made_schedule", after=True) for kind in KINDS),
         Observe("mlx.optimizers.schedulers.join_schedules", "_joined", after=True),
         Observe("mlx.optimizers.optimizers.Adam.__init__", "_made_adam", after=True),
+        Observe("mlx.optimizers.optimizers.Optimizer.__init__", "_made_optimizer", after=True),
     )
     builds_on = ("Along",)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._followed: dict[int, Followed] = {}
+        self._sites: weakref.WeakKeyDictionary[Any, tuple[str, int]] = weakref.WeakKeyDictionary()
         self._met = 0  # optimizers that have updated
         self._kinds: set[str] = set()  # of these, with their settings and rates
         self._schedules: dict[int, tuple[Any, Schedule]] = {}  # by what was returned, which is kept: it is small
+
+    def _made_optimizer(self, event: CallEvent) -> None:
+        self._sites[event["self"]] = call_site.calling()
 
     def _made_adam(self, event: CallEvent) -> None:
         optimizer = event["self"]
@@ -158,7 +165,9 @@ class Rates(Inspector):
         schedule = self._schedules.get(id(scheduler), (None, None))[1]
         if schedule is not None:
             schedule.given = True
-        self._followed[id(optimizer)] = Followed(optimizer, schedule, scheduled=scheduler is not None)
+        followed = Followed(optimizer, schedule, scheduled=scheduler is not None)
+        followed.made = self._sites.get(optimizer, ("", 0))
+        self._followed[id(optimizer)] = followed
 
     def look(self, step: int) -> None:
         self._read()
@@ -240,6 +249,8 @@ class Rates(Inspector):
                 "settings": one.settings,
                 "file": one.place[0],
                 "line": one.place[1],
+                "made_in": one.made[0],
+                "made_at": one.made[1],
             }
             for one in self._followed.values()
         ]
