@@ -191,7 +191,8 @@ def _time(one: ProgramRecord) -> str:
     at = {BETWEEN: f" (most of it at {one.sheet.line_between})" if one.sheet.line_between else ""}
     told = [(name, phase.seconds / whole) for name, phase in shares if phase.seconds >= 0.005 * whole]
     parts = ", ".join(f"{name} {share:.0%}{at.get(name, '') if share >= MUCH else ''}" for name, share in told)
-    return f"{_seconds(whole)}{_as_of(one.sheet)}: {parts}{_slowest(one)}"
+    span = _as_of(one.sheet) or " from the first gradient call to the last evaluation"
+    return f"{_seconds(whole)}{span}: {parts}{_slowest(one)}"
 
 
 def _slowest(one: ProgramRecord) -> str:

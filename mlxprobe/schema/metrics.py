@@ -226,6 +226,11 @@ def figures(seen: Observation) -> str:
     return ", ".join(parts)
 
 
+def is_programs(seen: Observation, error: str) -> bool:
+    """Tell whether an error is the one that ended the program, of which a detector may have the beginning."""
+    return bool(error) and seen.raised is not None and f"{seen.raised.type}: {seen.raised.message}".startswith(error)
+
+
 def last_line(text: str) -> str:
     """Return the last line that is not blank."""
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")

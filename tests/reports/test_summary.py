@@ -85,7 +85,8 @@ def test_a_sheet_says_each_fact_once_and_judges_nothing() -> None:
         ("compiled", "step: 2 traces, 60 calls"),
         (
             "time",
-            "10 s: steps 80%, between steps 20% (most of it at a.py:25); the median step 100 ms, the slowest 600 ms "
+            "10 s from the first gradient call to the last evaluation: "
+            "steps 80%, between steps 20% (most of it at a.py:25); the median step 100 ms, the slowest 600 ms "
             "(number 1), each up to where the next begins",
         ),
         ("memory", "peak 5.2 MB, reached in: steps"),
