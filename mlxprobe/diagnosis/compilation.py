@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from mlxprobe.diagnosis.registry import finding, listed, rule
 from mlxprobe.protocol.facts.compilation import (
     ArraysBakedIn,
@@ -87,6 +89,10 @@ def retrace_every_step(seen: Observation) -> Iterator[Finding]:
             yield rule("MP502").at(message, at.file, at.line, functions=made, calls=calls)
 
 
+SPLIT = "`key, subkey = mx.random.split(key)` in the loop, before each use, and `subkey` for what is drawn."
+SEED = "the seed set once, before the loop; or keys: `key, subkey = mx.random.split(key)` before each use."
+
+
 @finding("MP503", "uncaptured-random-state", Severity.WARNING)
 def uncaptured_random_state(seen: Observation) -> Iterator[Finding]:
     """Every step draws the same random numbers: a compiled function was not told of their state, or it is set anew.
@@ -110,16 +116,16 @@ def uncaptured_random_state(seen: Observation) -> Iterator[Finding]:
     for fact, at in seen.facts(Seeded):
         if fact.what == "drawn":
             message = "what is drawn here for each step is drawn with one and the same key: each has the same numbers"
-            yield rule("MP503").at(message, at.file, at.line)
+            yield replace(rule("MP503").at(message, at.file, at.line), instead=SPLIT)
         elif fact.what == "seed":
             message = f"the seed is set to {fact.value} at every step: each draws the same random numbers"
-            yield rule("MP503").at(message, at.file, at.line)
+            yield replace(rule("MP503").at(message, at.file, at.line), instead=SEED)
         else:
             message = "every step's gradient draws random numbers with the same key"
             severity = Severity.NOTE
             if fact.of_data:
-                message, severity = f"{message}, one for each of its data", Severity.WARNING
-            yield rule("MP503").at(message, at.file, at.line, severity=severity)
+                message, severity = f"{message}, one for each element of its data", Severity.WARNING
+            yield replace(rule("MP503").at(message, at.file, at.line, severity=severity), instead=SPLIT)
 
 
 @finding("MP504", "baked-in-state")

@@ -30,8 +30,9 @@ def ended(
     end = statistics.median(values[-max(3, len(values) // 10) :])
     than = f", above {name}" if above else ""
     if back:
-        start, top, _ = back
-        message = f"the loss rose from {start:.4g} to {top:.4g} and ends at {end:.4g}, no lower than it began{than}"
+        start, top = back[0], max(values)
+        began = "no lower than it began" if end >= start else "about where it began"
+        message = f"the loss rose from {start:.4g} to {top:.4g} and ends at about {end:.4g}, {began}{than}"
         return message, Severity.WARNING if above else Severity.NOTE, {"first": start, "top": top, "last": end}
     if above:
         severity = Severity.WARNING if _stands(values) else Severity.NOTE

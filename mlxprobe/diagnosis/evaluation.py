@@ -161,7 +161,8 @@ def retained_graph(seen: Observation) -> Iterator[Finding]:
     every = {(at.file, at.line, fact.variable): (fact, at) for fact, at in seen.every(GraphRetained)}
     for fact, at in every.values():  # the last of each
         count, each = fact.operations, fact.per_step
-        message = f"{fact.variable} keeps {count:,} pending operations, {each:,.0f} more every step"
+        when = f" at step {at.step:,}" if at.step else ""
+        message = f"{fact.variable} keeps {count:,} pending operations{when}, {each:,.0f} more every step"
         harmless = each < GROWING and growth_per_step(seen) < KEPT
         severity = Severity.NOTE if harmless else Severity.WARNING
         window = fact.window if fact.resets else math.inf

@@ -96,8 +96,10 @@ def most_dropped(cause: Finding, effect: Finding) -> bool:
 
 
 def most_at_zero(cause: Finding, effect: Finding) -> bool:
-    """Tell whether at least half of the gradients are zero."""
-    return cause.evidence.get("zero", 0) >= HALF * cause.evidence.get("gradients", math.inf)
+    """Tell whether at least half of the gradients are zero, and the loss did not rise: nothing moves it then."""
+    return "top" not in effect.evidence and cause.evidence.get("zero", 0) >= HALF * cause.evidence.get(
+        "gradients", math.inf
+    )
 
 
 def rows_kept(cause: Finding, effect: Finding) -> bool:

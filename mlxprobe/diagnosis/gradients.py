@@ -9,7 +9,7 @@ from pathlib import PurePath
 
 from msgspec.structs import replace
 
-from mlxprobe.diagnosis.registry import finding, findings_from_facts, listed, place, rule, seen_at
+from mlxprobe.diagnosis.registry import finding, findings_from_facts, listed, lower_rate, place, rule, seen_at
 from mlxprobe.protocol.fact import Fact
 from mlxprobe.protocol.facts.files import LoadedUntrained
 from mlxprobe.protocol.facts.gradients import (
@@ -44,7 +44,7 @@ EXPLODED = 1e3
 NORMAL = 1.0  # a weight and a loss are about 1: at `EXPLODED` a thousandth of a weight is worth all of the loss
 LEAP = 10.0  # weights are about 1, or less
 DIED = (
-    "a smaller learning rate, `optim.clip_grad_norm(grads, max_norm)`, or an activation that shuts no unit for good, "
+    ", `optim.clip_grad_norm(grads, max_norm)`, or an activation that shuts no unit for good, "
     "such as `nn.leaky_relu` or `nn.gelu`: `nn.relu` passes nothing back once all of a layer's units are below zero. "
     "Where a router passes a part by, a term of the loss that balances what it chooses."
 )
@@ -52,6 +52,10 @@ CUT_OFF = (
     "a path to the loss that passes gradients back: no `stop_gradient`, argmax, comparison, rounding, NumPy or whole "
     "numbers on the way, and no factor that is always zero; `freeze()` what is not to be trained. Where a router "
     "passes a part by, a term of the loss that balances what it chooses."
+)
+OF_DIFFERENCES = (
+    "nothing, where the loss is of differences of outputs: a bias that all outputs share cancels in it. Else "
+    "`nn.value_and_grad(model, loss_fn)` of the model that the loss calls."
 )
 UNPAID = "weights, masks or rewards that differ: where all answers are worth the same, none has an advantage."
 ANOTHER = "`nn.value_and_grad(model, loss_fn)` of the model that the loss calls, and made anew with every new model."
@@ -81,16 +85,21 @@ def zero_gradient(seen: Observation) -> Iterator[Finding]:
             if not fact.known:
                 message, severity = f"{message}, and so may be their loss, which is not evaluated", Severity.NOTE
         else:
-            message = f"{fact.count} of {fact.of} gradients are exactly zero: {listed(fact.paths)}"
+            share = f"all {fact.own}" if fact.own == fact.count else f"{fact.count} of {fact.own or fact.of}"
+            message = f"{share} gradients are exactly zero: {listed(fact.paths)}"
             severity = Severity.NOTE if spare else Severity.WARNING
         cut = f"; {fact.between} lies between and passes none back" if fact.between else ""
         died = fact.alive and not cut
-        message += f"; until step {fact.alive} they were not" if died else ""
+        message += f"; at step {fact.alive}, but at no later sampled step, one of them was not" if died else ""
         stranger = fact.stranger
         other = f": the loss calls another {stranger} than the one that the gradient is taken of" if stranger else ""
         message += cut + other + seen_at(fact)
-        told = rule("MP201").at(message, at.file, at.line, severity=severity, zero=fact.count, gradients=fact.of)
-        yield replace(told, instead=ANOTHER if stranger else DIED if died else "" if spare else CUT_OFF)
+        told = rule("MP201").at(
+            message, at.file, at.line, severity=severity, zero=fact.count, gradients=fact.own or fact.of
+        )
+        biases = OF_DIFFERENCES if fact.count < fact.of and only_biases(fact.paths) else ""
+        kept = biases if spare else CUT_OFF
+        yield replace(told, instead=ANOTHER if stranger else lower_rate(seen) + DIED if died else kept)
     for fact, at in seen.facts(NothingToLearn):
         message = f"all gradients are exactly zero, and so is the loss, at all {fact.looks} looks"
         message += f"; so is {listed(fact.zero)}, which it is given" if fact.zero else ""
@@ -136,7 +145,10 @@ def exploding_gradients(seen: Observation) -> Iterator[Finding]:
             and rises
             and size == max(climb) > EXPLODED * max(start, NORMAL)
         ):
-            message = f"the largest gradient is {size:.3g} at step {step}, after {start:.3g} at the start"
+            message = (
+                f"the largest element of a sampled gradient is {size:.3g} at step {step}, after {start:.3g} at the "
+            )
+            message += "start"
             yield rule("MP208").at(message, *place(seen, FirstGradient), step=step, largest=size, start=start)
             return
     yield from _leap(seen, dict(sizes))
@@ -170,6 +182,7 @@ FOLLOWS_NOTHING = {
     FollowerUnmoved: "{called} has what the trained model began with, after {updates} updates: it never follows",
 }
 FALLS = 0.9  # of the first readings
+APPLY = "`optimizer.update(model, grads)`; where the update is written by hand, `model.update(parameters)` after it."
 TAKEN = (
     "`sums = sums.at[target].add(messages)`; for all weights of a model "
     "`model.update(tree_map(lambda p: mx.clip(p, -1, 1), model.parameters()))`."
@@ -245,7 +258,8 @@ def update_not_applied(seen: Observation) -> Iterator[Finding]:
             read = bool(seen.losses) and not any(one.alone for one, _ in seen.facts(LossesSampled))
             trains = (bool(seen.losses) and fact.optimizers) or (read and not still(seen))
             severity = Severity.WARNING if trains else Severity.NOTE
-            yield rule("MP205").at(message, at.file, at.line, severity=severity, gradients=fact.gradients)
+            found = rule("MP205").at(message, at.file, at.line, severity=severity, gradients=fact.gradients)
+            yield replace(found, instead=APPLY)
 
 
 @finding("MP209", "swallowed-gradient-error")

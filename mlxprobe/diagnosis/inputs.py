@@ -143,6 +143,9 @@ def _same_batch(seen: Observation) -> Iterator[Finding]:
         yield rule("MP309").at(message, at.file, at.line, severity=severity)
 
 
+ONE_ORDER = "one order for both: `order = mx.random.permutation(len(x))`, then `x[order]` and `y[order]`."
+
+
 def _torn_targets(seen: Observation) -> Iterator[Finding]:
     """Tell of rows that come again with other targets."""
     for fact, at in seen.facts(TargetsTorn):
@@ -151,7 +154,8 @@ def _torn_targets(seen: Observation) -> Iterator[Finding]:
         path = fall(seen)
         stays = path is not None and path[1] > STAYS * path[0]
         severity = Severity.WARNING if stays else Severity.NOTE
-        yield rule("MP309").at(message, at.file, at.line, severity=severity, again=fact.again, same=fact.same)
+        found = rule("MP309").at(message, at.file, at.line, severity=severity, again=fact.again, same=fact.same)
+        yield replace(found, instead=ONE_ORDER)
 
 
 def _strange_ratios(seen: Observation) -> Iterator[Finding]:

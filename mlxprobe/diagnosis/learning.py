@@ -12,13 +12,14 @@ from msgspec.structs import replace
 
 from mlxprobe.diagnosis.chance_level import KNOWING, READ, at_chance, gains, known_level, knows, stays_near_chance
 from mlxprobe.diagnosis.ends import SEVERAL, SQUARE, Told, ended
-from mlxprobe.diagnosis.registry import finding, place, rule
-from mlxprobe.diagnosis.trends import CERTAIN, CLEAR, HIGHER, SURE, falls, falls_anew, ranked, trend
+from mlxprobe.diagnosis.registry import finding, lower_rate, place, rule
+from mlxprobe.diagnosis.trends import CERTAIN, HIGHER, SURE, falls, falls_anew, ranked, trend
 from mlxprobe.protocol.facts.data import ConstantLevel
 from mlxprobe.protocol.facts.gradients import FirstGradient
-from mlxprobe.protocol.facts.losses import LossShare, Supervision, TwoClasses, Worth
+from mlxprobe.protocol.facts.losses import Supervision, TwoClasses, Worth
 from mlxprobe.protocol.facts.updates import AnotherTraining, FirstUpdate, GradientsUnused, Resumed
 from mlxprobe.schema.enums import Severity
+from mlxprobe.schema.losses import is_mean
 from mlxprobe.schema.metrics import steps_done, still
 from mlxprobe.schema.observation import Observation, Sighting
 from mlxprobe.schema.record import Finding
@@ -29,9 +30,10 @@ DIVERGED = 3.0
 DIVERGED_UNKNOWN = 10.0  # where nothing tells whether the loss is to fall
 NO_BETTER, MUCH_WORSE = 0.02, 0.15  # relative to a constant's loss
 NO_MORE = ("nothing left to learn", "no more to learn")
-KNOWS = ", far below that of a constant from the start: there may be nothing left to learn"
-MAYBE = ", and may be a little below that of a constant on the same rows: there may be no more to learn"
-BELOW = ", {:.3g} below that of a constant on the rows that were read: there may be no more to learn"
+REST = ": there may be "  # not of a run without any update
+KNOWS = f", far below that of a constant from the start{REST}nothing left to learn"
+MAYBE = f", and may be a little below that of a constant on the same rows{REST}no more to learn"
+BELOW = f", {{:.3g}} below that of a constant on the rows that were read{REST}no more to learn"
 LEARNED = "nothing else, where it has learned enough; else a lower rate, or more of the model"
 FAR_OFF = 2.0  # times chance
 IN_TURN = 0.2
@@ -89,9 +91,13 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
         told = _judged(seen, stream, to_fall.get(stream), classes)
         if told and not (chooses and told[1] is Severity.NOTE):
             message, severity, evidence = told
+            if seen.has(GradientsUnused):
+                message = message.partition(REST)[0]
             here = places.get(stream)
             file, line = (here.file, here.line) if here else place(seen, FirstGradient)
             found = rule("MP306").at(message, file, line, severity=severity, **evidence)
+            if "top" in evidence:
+                found = replace(found, instead=f"{lower_rate(seen)}, or a warm-up of the rate.")
             yield replace(found, instead=LEARNED) if message.endswith(NO_MORE) else found
 
 
@@ -112,12 +118,13 @@ def _judged(seen: Observation, stream: int, meant: bool | None, classes: int) ->
     its = 0 if level is not None and level.kind == SQUARE else classes  # or those are another model's
     meant = meant if min(values) >= 0 else False
     sure = bool(meant) and stream not in _by_stream(seen, Resumed)
-    mean, compares = _is_mean(seen), _by_stream(seen, Supervision).get(stream)
+    mean, compares = is_mean(seen.sightings), _by_stream(seen, Supervision).get(stream)
     chance = math.log(its) if its > 1 and mean else math.inf
     one = mean and compares is not None and compares.fact.single
     calls = _calls(seen, stream) * len(last) / len(values)
+    breaks = any(one.stream == stream and not math.isfinite(one.value) for one in seen.losses)
     return (
-        _diverged(last, meant, known_level(level, classes))
+        _diverged(last, meant, known_level(level, classes), breaks=breaks)
         or _come_to_chance(last, its, calls, meant=bool(meant), binary=binary)
         or _no_better(last, level, meant=bool(meant))
         or (None if in_turn(seen) else _flat(values, level, classes, sure=sure, meant=bool(meant), chance=chance))
@@ -138,17 +145,10 @@ def _far_off(
     first = seen.losses[0] if seen.losses else None
     if first is None or first.step != 1 or first.stream in resumed or not to_fall.get(first.stream) or classes < 2:
         return
-    if _is_mean(seen) and first.value > FAR_OFF * math.log(classes):
+    if is_mean(seen.sightings) and first.value > FAR_OFF * math.log(classes):
         message = f"the first loss is {first.value:.4g}, and chance is ln {classes:,} = {math.log(classes):.5g}: the "
         message += "outputs are far too large before anything is learned"
         yield rule("MP306").at(message, *place(seen, FirstGradient), severity=Severity.NOTE, first=first.value)
-
-
-def _is_mean(seen: Observation) -> bool:
-    """Tell whether a loss is known to be the mean of its positions', or of those of them that carry any."""
-    pairs = [zip(fact.scales, fact.shares, strict=False) for fact, _ in seen.facts(LossShare)]
-    off = [min(abs(a - 1), abs(a * b - 1)) for a, b in itertools.chain(*pairs)]
-    return bool(off) and max(off) < CLEAR
 
 
 def long_trainings(seen: Observation, stream: int) -> list[list[float]]:
@@ -172,7 +172,7 @@ def _going_on(seen: Observation, stream: int) -> list[list[float]]:
     return [list(itertools.chain(*parts))] if streams[1:] else []
 
 
-def _diverged(values: list[float], meant: bool | None, level: float) -> Told | None:
+def _diverged(values: list[float], meant: bool | None, level: float, *, breaks: bool) -> Told | None:
     """Tell of a loss that stays far above its first value, and above half of what no knowledge at all has.
 
     Not of one that is not meant to fall. A queue that fills with samples makes a task harder, as a new task does.
@@ -182,6 +182,7 @@ def _diverged(values: list[float], meant: bool | None, level: float) -> Told | N
     if meant is False or lowest < KNOWING * level or not lowest > bound > 0:
         return None
     message = f"the loss has diverged: {values[0]:.4g} at first, and never below {lowest:.4g} in the last third"
+    message += " of its finite values" if breaks else ""
     return message, Severity.WARNING, {"first": values[0], "lowest": lowest}
 
 

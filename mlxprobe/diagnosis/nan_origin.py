@@ -10,7 +10,7 @@ from mlxprobe.protocol.facts.files import SavedNotFinite
 from mlxprobe.protocol.facts.gradients import FirstGradient, GradientNotFinite, GradientsRecovered
 from mlxprobe.protocol.facts.losses import EvaluationNotFinite, LossNotFinite, NotFiniteOrigin
 from mlxprobe.schema.enums import Severity
-from mlxprobe.schema.losses import first_bad, first_lasting
+from mlxprobe.schema.losses import first_bad, first_lasting, unit
 from mlxprobe.schema.observation import Observation, Sighting
 from mlxprobe.schema.record import Finding
 
@@ -40,11 +40,11 @@ KINDS = {  # what happened, and what serves instead
     "mean of nothing": ("the mean of no elements", "leave empty batches out"),
     "overflow": (
         "`{op}` of numbers up to {largest:,.4g} overflows {dtype}{value}",
-        "float32 for this operation, smaller numbers or a smaller rate",
+        "{wider}smaller numbers or a smaller rate",
     ),
     "gradient overflow": (
         "what comes back through `{op}` overflows {dtype}, which ends at {limit}",
-        "a smaller loss scale, or float32 for this operation",
+        "{wider}a smaller loss scale",
     ),
     "inf minus inf": ("∞ - ∞ (`{op}`)", "finite numbers in place of infinities"),
     "zero by inf": ("an infinity among the operands of `{op}`", "finite numbers in place of infinities"),
@@ -115,7 +115,10 @@ def non_finite(seen: Observation) -> Iterator[Finding]:
         subject += f"; the step could not be taken again: {origin.fact.why}"
         yield rule("MP207").at(subject, *site, severity=severity, step=call)
     else:
-        message, found = f"{subject}: {explained(origin.fact, call)}", {"step": call, "arose": origin.fact.call}
+        message, found = (
+            f"{subject}: {explained(origin.fact, call, unit(seen))}",
+            {"step": call, "arose": origin.fact.call},
+        )
         found |= {"overflow": 1} if origin.fact.kind in ("overflow", "gradient overflow") else {}
         yield rule("MP207").at(message, origin.file, origin.line, severity=severity, **found)
 
@@ -125,10 +128,15 @@ def _loss(seen: Observation) -> Symptom | None:
     lasting, bad = first_lasting(seen), first_bad(seen)
     site = place(seen, FirstGradient)
     if lasting is not None:
-        return f"the loss of step {lasting.step} is {lasting.value}", lasting.step, Severity.ERROR, site
+        return f"the loss of {unit(seen)} {lasting.step} is {lasting.value}", lasting.step, Severity.ERROR, site
     if bad is None:
         return None
-    return f"the loss of step {bad.step} is {bad.value}, and training got over it", bad.step, Severity.NOTE, site
+    return (
+        f"the loss of {unit(seen)} {bad.step} is {bad.value}, and training got over it",
+        bad.step,
+        Severity.NOTE,
+        site,
+    )
 
 
 def _looked_at(seen: Observation) -> Symptom | None:
@@ -142,7 +150,7 @@ def _looked_at(seen: Observation) -> Symptom | None:
     call, site = fact.call, (at.file, at.line)
     over = not lasting or any(math.isfinite(one.value) and one.step > call for one in seen.losses)
     paths = () if isinstance(fact, LossNotFinite) else fact.paths
-    subject = f"{SUBJECTS[type(fact)]} of step {call} is not finite {listed(paths)}".rstrip()
+    subject = f"{SUBJECTS[type(fact)]} of {unit(seen)} {call} is not finite {listed(paths)}".rstrip()
     bad = [fact.call for fact, _ in lasting if isinstance(fact, GradientNotFinite)]
     if over and len(bad) >= REPEATED and not any(one.gradient is not None for one in seen.steps if one.n >= bad[0]):
         subject += f", and no gradient of a later sampled step is, up to step {bad[-1]}"
@@ -176,7 +184,7 @@ def _origin(seen: Observation, call: int) -> Sighting[NotFiniteOrigin] | None:
     return next(iter([*[one for one in origins if one.fact.call <= call][::-1], *origins]), None)
 
 
-def explained(origin: NotFiniteOrigin, call: int) -> str:
+def explained(origin: NotFiniteOrigin, call: int, number: str = "step") -> str:
     """Put a cause and what serves instead into words."""
     what, instead = KINDS.get(origin.kind, KINDS["unknown"])
     words = {
@@ -187,12 +195,13 @@ def explained(origin: NotFiniteOrigin, call: int) -> str:
         "rate": f" (rate {origin.rate:.3g})" if origin.rate is not None else "",
     }
     told = what.format(**origin.as_dict() | words)
+    instead = instead.replace("{wider}", "float32 for this operation, " if origin.dtype == "float16" else "")
     if origin.phase == "gradient" and "gradient" not in told:
         told = f"in the gradient, {told}"
     if origin.hidden:
         told, instead = told + HIDDEN, SAFE
     if origin.call != call:
-        told = f"it arose in step {origin.call}: {told}"
+        told = f"it arose in {number} {origin.call}: {told}"
     return f"{told}. Use instead: {instead}"
 
 

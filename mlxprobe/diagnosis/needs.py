@@ -54,7 +54,7 @@ def _losses(seen: Observation) -> str:
     updates = steps_done(seen) if seen.has(FirstUpdate) else ENOUGH_LOSSES
     if known >= ENOUGH_LOSSES and updates >= ENOUGH_LOSSES:
         return ""
-    few = f"{counted(known, 'value')} {'was' if known == 1 else 'were'} read"
+    few = f"{known} {'loss' if known == 1 else 'losses'} of a model {'is' if known == 1 else 'are'} known"
     few = few if known < ENOUGH_LOSSES else f"{counted(updates, 'update')} {'was' if updates == 1 else 'were'} made"
     return f"whether the loss falls: only {few}, and a trend needs {ENOUGH_LOSSES}"
 

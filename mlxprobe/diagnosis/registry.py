@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Protocol
 
 from mlxprobe.protocol.fact import Fact
@@ -121,3 +122,12 @@ def listed(names: Iterable[str]) -> str:
 def seen_at(fact: HasSeen) -> str:
     """Return words for where a fault was seen, if its cause is at another line."""
     return f"; seen at {fact.seen}" if fact.seen else ""
+
+
+def lower_rate(seen: Observation) -> str:
+    """Advise a smaller learning rate, with its line where there is one optimizer whose line is known."""
+    known = [one for one in seen.sheet.optimizers if one.made_at and one.rates]
+    if len(known) != 1 or len(seen.sheet.optimizers) != 1:
+        return "a smaller learning rate"
+    at = f"{PurePath(known[0].made_in).name}:{known[0].made_at}"
+    return f"a smaller learning rate than {max(rate for _, rate in known[0].rates):.3g} ({at})"

@@ -18,7 +18,7 @@ from mlxprobe.reports.indent import Hanging
 from mlxprobe.reports.verdicts import fails, grave, interrupted, verdict
 from mlxprobe.runner.finding_filter import relative, source_of
 from mlxprobe.schema.enums import Outcome, Severity
-from mlxprobe.schema.losses import trainings
+from mlxprobe.schema.losses import path
 from mlxprobe.schema.merge_ranks import heading, said_once
 from mlxprobe.schema.metrics import counted, duration, is_users, megabytes, native_call
 from mlxprobe.schema.observation import Stack
@@ -174,7 +174,8 @@ def figures(one: ProgramRecord) -> str:
         return ""
     first = any(remark.name == "no step" and remark.detail for remark in one.remarks)
     none = "in the first training step" if first else "no training step"
-    parts = [counted(one.steps, "step") if one.steps else none]
+    complete = " complete" * (one.outcome is Outcome.HANG)  # of the next, the update may be made
+    parts = [f"{counted(one.steps, 'step')}{complete}" if one.steps else none]
     if one.step_s:  # the first two also build and compile
         parts.append(f"{duration(statistics.median(one.step_s[2:] or one.step_s))} a step")
     if one.worst_step and one.steps > 1:
@@ -183,8 +184,7 @@ def figures(one: ProgramRecord) -> str:
             f"{duration(one.steps_s)} in all",
         ]
     if one.losses:
-        losses = trainings(one.losses)[-1]
-        parts.append(f"loss {losses[0]:.4g} → {losses[-1]:.4g}" if len(losses) > 1 else f"loss {losses[0]:.4g}")
+        parts.append(f"loss {path(one.losses, one.sheet.begun)}")
     if one.memory:
         parts.append(f"peak memory {megabytes(max(sample.peak_bytes for sample in one.memory))}")
     elif one.samples:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from mlxprobe.schema.losses import trainings
+from mlxprobe.schema.enums import Outcome
+from mlxprobe.schema.losses import path
 from mlxprobe.schema.metrics import counted, megabytes
 from mlxprobe.schema.record import ProgramRecord
 from mlxprobe.schema.run_summary import Model, Optimizer, Sheet
 
 MOST = 4  # shapes, functions and files that are named
 SETTINGS = ("momentum",)  # of an optimizer, that are named
-MOST_LOSSES = 3  # trainings
 BETWEEN, MUCH = "between steps", 0.2  # of the time: its place is told
 NOT_COMPARED = {"time", "memory", "loss"}  # these are never twice the same
 
@@ -27,10 +28,10 @@ def lines(one: ProgramRecord) -> Lines:
         return []
     told = [
         *(_model(sheet.model) if sheet.model else ()),
-        ("optimizer", "; ".join(map(_optimizer, sheet.optimizers))),
+        ("optimizer", _optimizers(sheet)),
         ("clipping", _clipping(sheet)),
-        ("updates", _updates(sheet)),
-        ("batches", _some(sheet.batches, sheet.shapes) + " at sampled steps" * (sheet.shapes > MOST) + again(sheet)),
+        ("updates", _at_least(one) + _updates(sheet)),
+        ("batches", _shapes(sheet) + again(sheet)),
         ("positions", _positions(sheet)),
         ("loss", _loss(one)),
         ("compiled", _compiled(sheet)),
@@ -49,9 +50,10 @@ def changed(now: Lines, before: Lines) -> Lines:
 
 
 def _model(model: Model) -> Iterator[tuple[str, str]]:
-    share = f"{100 * model.trainable / model.parameters:.3g} %" if model.parameters else "none"
     more = f"; {counted(model.others, 'other model')} besides" if model.others else ""
-    yield "trained", f"{model.trainable:,} of {model.parameters:,} parameters ({share}){more}"
+    now = _share(model.trainable, model.parameters, " parameters")
+    first = "".join(f"first {_share(*counts)}, then " for counts in model.before)
+    yield "trained", f"{first}{now}{more}"
     with_some = [f"{name} {kind.trainable:,}" for name, kind in model.kinds.items() if kind.trainable]
     without = [name for name, kind in model.kinds.items() if not kind.trainable]
     parts = [f"in {_some(with_some)}"] * bool(with_some) + [f"none in {_some(without)}"] * bool(without)
@@ -65,6 +67,21 @@ def _model(model: Model) -> Iterator[tuple[str, str]]:
     }
     types = [f"{what} {' and '.join(names)}" for what, names in kinds.items() if names]
     yield "types", ", ".join([*types, *([f"logits {model.logits}"] if model.logits else [])])
+
+
+def _share(trainable: int, parameters: int, word: str = "") -> str:
+    share = f"{100 * trainable / parameters:.3g} %" if parameters else "none"
+    return f"{trainable:,} of {parameters:,}{word} ({share})"
+
+
+def _optimizers(sheet: Sheet) -> str:
+    """Write each optimizer once, with the number of those that are alike; say how many are not listed."""
+    alike = Counter(map(_optimizer, sheet.optimizers))
+    left = sheet.optimizers_seen - len(sheet.optimizers)
+    if left > 0 and len(alike) == 1 and sheet.optimizers_alike:
+        return f"{sheet.optimizers_seen} × {next(iter(alike))}"
+    told = [f"{number} × {text}" if number > 1 else text for text, number in alike.items()]
+    return "; ".join([*told, *([f"{left} more"] if left > 0 else [])])
 
 
 def _optimizer(one: Optimizer) -> str:
@@ -86,22 +103,44 @@ def _warm(one: Optimizer) -> str:
     return f" (warm-up of {one.warmup:,} {'done' if done else 'not done'})"
 
 
+def _at_least(one: ProgramRecord) -> str:
+    """Say that the update of the step that hangs is not counted."""
+    return "at least " if one.outcome is Outcome.HANG and one.sheet.updates else ""
+
+
 def _updates(sheet: Sheet) -> str:
     if not sheet.updates:
         seen = "seen but not counted" if sheet.uncounted else "none seen" if sheet.unfollowed else "none"
         return f"{seen}, {sheet.gradients:,} gradient calls" if sheet.gradients else ""
-    per_update = sheet.gradients / sheet.updates
     whole = not (sheet.uncounted or sheet.unfollowed or 0 < sheet.by_hand < sheet.updates)
-    of = f", of {per_update:.3g} gradient calls each" if whole and abs(per_update - 1) > 0.05 else ""
+    of = _calls_each(sheet) if whole else ""
     of += "; others seen but not counted" * sheet.uncounted
     of += f"; {sheet.unfollowed:,} gradient calls of other arrays could not be followed" * bool(sheet.unfollowed)
     by_hand = f", {sheet.by_hand:,} of them by hand" if sheet.by_hand < sheet.updates else " by hand"
     return f"{sheet.updates:,}{by_hand if sheet.by_hand else ''}{of}"
 
 
+def _calls_each(sheet: Sheet) -> str:
+    """Say how many gradient calls an update takes: what is known of each update, else the mean of all."""
+    least, most = sheet.calls_each
+    if most > 1 and sheet.gradients > 1.05 * sheet.updates:
+        number = f"{least}" if least == most else f"{least} to {most}"
+        return f", of {number} gradient calls each"
+    mean = sheet.gradients / sheet.updates
+    if abs(mean - 1) <= 0.05:
+        return f", of {sheet.gradients:,} gradient calls" if sheet.gradients > sheet.updates else ""
+    exact = sheet.gradients % sheet.updates == 0
+    return f", of {mean:.3g} gradient calls each{'' if exact else ' on average'}"
+
+
 def _clipping(sheet: Sheet) -> str:
     looks = f"{sheet.clipped} of {sheet.clip_looks} updates that were looked at"
     return f"by norm, to {sheet.clip_norm:.3g}, in {looks}" if sheet.clipped else ""
+
+
+def _shapes(sheet: Sheet) -> str:
+    """List the first shapes of the batches' arrays, and say how many others there are."""
+    return _some(sheet.batches, sheet.shapes) + " shapes at sampled steps" * (sheet.shapes > MOST)
 
 
 def again(sheet: Sheet) -> str:
@@ -110,7 +149,7 @@ def again(sheet: Sheet) -> str:
         return ""
     if sheet.different == 1:
         return f" (all arrays are identical at all {sheet.compared} sampled steps)"
-    return f" ({sheet.different} different ones at {sheet.compared} sampled steps)"
+    return f"; of {sheet.compared} batches that were compared, {sheet.different} are different"
 
 
 def _positions(sheet: Sheet) -> str:
@@ -122,19 +161,11 @@ def _positions(sheet: Sheet) -> str:
 
 
 def _loss(one: ProgramRecord) -> str:
-    found = trainings(one.losses)
-    if not found:
-        return ""
-    paths = [_path(values) for values in (found if len(found) <= MOST_LOSSES else [found[0], found[-1]])]
-    path = ("; then " if len(found) <= MOST_LOSSES else "; … ").join(paths)
-    classes = one.sheet.model.classes if one.sheet.model else 0
-    chance = f"; of a mean over positions, chance is ln {classes:,} = {math.log(classes):.4g}" if classes > 1 else ""
-    return f"{path}{chance}"
-
-
-def _path(values: list[float]) -> str:
-    ends = f"{values[0]:.4g} → {values[-1]:.4g}" if len(values) > 1 else f"{values[0]:.4g}"
-    return f"{ends} in {counted(len(values), 'value')}"
+    told = path(one.losses, one.sheet.begun)
+    classes = one.sheet.model.classes if one.sheet.model and one.sheet.mean_loss else 0
+    if not told or classes < 2:
+        return told
+    return f"{told}; of a mean over positions, chance is ln {classes:,} = {math.log(classes):.4g}"
 
 
 def _compiled(sheet: Sheet) -> str:
@@ -160,7 +191,8 @@ def _time(one: ProgramRecord) -> str:
     at = {BETWEEN: f" (most of it at {one.sheet.line_between})" if one.sheet.line_between else ""}
     told = [(name, phase.seconds / whole) for name, phase in shares if phase.seconds >= 0.005 * whole]
     parts = ", ".join(f"{name} {share:.0%}{at.get(name, '') if share >= MUCH else ''}" for name, share in told)
-    return f"{_seconds(whole)}{_as_of(one.sheet)}: {parts}{_slowest(one)}"
+    span = _as_of(one.sheet) or " from the first gradient call to the last evaluation"
+    return f"{_seconds(whole)}{span}: {parts}{_slowest(one)}"
 
 
 def _slowest(one: ProgramRecord) -> str:

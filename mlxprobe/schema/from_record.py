@@ -11,6 +11,7 @@ import msgspec
 from mlxprobe.protocol.fact import FACTS, Fact, MalformedFactError, decoded
 from mlxprobe.protocol.facts import ranks as facts_of_ranks
 from mlxprobe.schema.enums import HangKind, Outcome
+from mlxprobe.schema.metrics import counted_steps
 from mlxprobe.schema.observation import Limits, Observation, Process, Sighting, Silence, Step
 from mlxprobe.schema.record import Compared, ProgramRecord, StoredFact
 
@@ -24,10 +25,11 @@ def compared(seen: Observation) -> Compared | None:
     """Return what a row needs for its rank to be compared again; None where it has no rank."""
     if seen.process is None or seen.process.rank < 0:
         return None
+    steps = counted_steps(seen)
     return Compared(
-        steps=tuple(step.n for step in seen.steps),
-        ends_s=tuple(round(step.t_s, 6) for step in seen.steps),
-        gradients=tuple(step.gradients for step in seen.steps),
+        steps=tuple(step.n for step in steps),
+        ends_s=tuple(round(step.t_s, 6) for step in steps),
+        gradients=tuple(step.gradients for step in steps),
         facts=tuple(map(_stored, (one for one in seen.sightings if isinstance(one.fact, COMPARED)))),
     )
 

@@ -2,23 +2,66 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from mlxprobe.schema.observation import Observation, Reading
+from mlxprobe.protocol.fact import Fact
+from mlxprobe.protocol.facts.losses import LossShare, Supervision
+from mlxprobe.protocol.facts.updates import FirstUpdate
+from mlxprobe.schema.observation import Observation, Reading, Sighting
 
 FEW = 0.02  # of the longest training's losses: a gradient that was looked at once is no training
+MOST_TRAININGS = 3  # that are named
+CLEAR = 0.1  # relative
 LONGER = 3  # readings beyond the longest stretch that was got over: the last one may still be
 
 
-def trainings(losses: Sequence[Reading]) -> list[list[float]]:
-    """Return the losses of each model or function in the order in which they began, without such as had hardly any."""
-    found: dict[int, list[float]] = {}
+def trainings(losses: Sequence[Reading], begun: Collection[tuple[int, int]] = ()) -> list[list[Reading]]:
+    """Return the losses of each training in the order in which they began, without such as had hardly any.
+
+    Args:
+        losses: by gradient call.
+        begun: stream and gradient call from which on a model is in another training.
+    """
+    found: dict[tuple[int, int], list[Reading]] = {}
     for one in losses:
-        found.setdefault(one.stream, []).append(one.value)
+        part = sum(stream == one.stream and call <= one.step for stream, call in begun)
+        found.setdefault((one.stream, part), []).append(one)
     most = max(map(len, found.values()), default=0)
-    return [values for values in found.values() if len(values) >= min(most, max(2, FEW * most))]
+    return [training for training in found.values() if len(training) >= min(most, max(2, FEW * most))]
+
+
+def is_mean(seen: Iterable[Sighting[Fact]]) -> bool:
+    """Tell whether each loss is known to be the mean of its positions', or of those of them that carry any."""
+    known = {(at.file, at.line): at.fact for at in seen if isinstance(at.fact, LossShare)}.values()
+    pairs = itertools.chain(*(zip(fact.scales, fact.shares, strict=False) for fact in known))
+    off = [min(abs(scale - 1), abs(scale * share - 1)) for scale, share in pairs]
+    return bool(off) and max(off) < CLEAR
+
+
+def is_single_mean(seen: Sequence[Sighting[Fact]]) -> bool:
+    """Tell whether each loss is known to be such a mean and nothing more: chance says something of it."""
+    terms = {at.fact.stream: at.fact for at in seen if isinstance(at.fact, Supervision)}.values()
+    return is_mean(seen) and bool(terms) and all(one.supervised and one.single for one in terms)
+
+
+def path(losses: Sequence[Reading], begun: Collection[tuple[int, int]] = ()) -> str:
+    """Write first and last loss of each training: one `then` another, or one `and` another where they take turns."""
+    found = trainings(losses, begun)
+    ends = [_ends([one.value for one in training]) for training in found]
+    if len(found) > MOST_TRAININGS:
+        return f"{ends[0]}, …, {ends[-1]} (the first and the last of {len(found)} trainings)"
+    told, last = ends[0] if ends else "", 0
+    for k in range(1, len(found)):
+        last = max(last, found[k - 1][-1].step)
+        told += f"{', then' if found[k][0].step > last else ' and'} {ends[k]}"
+    return told
+
+
+def _ends(values: list[float]) -> str:
+    return f"{values[0]:.4g} → {values[-1]:.4g}" if len(values) > 1 else f"{values[0]:.4g}"
 
 
 def fall(seen: Observation) -> tuple[float, float] | None:
@@ -42,6 +85,12 @@ def loss_deviation(seen: Observation, twin: Observation) -> tuple[int, float] | 
         return None
     worst, step = max(apart, key=lambda pair: (pair[0], -pair[1]))
     return step, worst
+
+
+def unit(seen: Observation) -> str:
+    """Name what losses are numbered by: steps, where each of these has one gradient call."""
+    several = seen.has(FirstUpdate) and abs(seen.sheet.gradients - seen.sheet.updates) > 1
+    return "gradient call" if several else "step"
 
 
 def first_bad(seen: Observation) -> Reading | None:

@@ -9,16 +9,35 @@ import signal
 import statistics
 from collections.abc import Sequence
 
+import msgspec
+
 from mlxprobe.schema.enums import Whose
 from mlxprobe.schema.losses import trainings
-from mlxprobe.schema.observation import Frame, Observation, Place, Stack
+from mlxprobe.schema.observation import Frame, Observation, Place, Stack, Step
 
 NATIVE_CALLS = 4  # those further out are the bindings'
 
 
+def counted_steps(seen: Observation) -> tuple[Step, ...]:
+    """Return the steps that the report counts: gradient calls before the first update belong to that update's step.
+
+    Until an optimizer updates, each gradient call is recorded as a step; the numbers begin again at the first update.
+    """
+    steps = seen.steps
+    first = next((k for k in range(1, len(steps)) if steps[k].n <= steps[k - 1].n), 0)
+    if not first:
+        return steps
+    calls, update = steps[:first], steps[first]
+    whole = sum(one.step_s for one in (*calls, update))
+    if calls[-1].n - calls[0].n + 1 > len(calls):  # the series is thinned
+        whole = update.t_s - calls[0].t_s + calls[0].step_s
+    gradients = update.gradients + calls[-1].n
+    return msgspec.structs.replace(update, step_s=whole, gradients=gradients), *steps[first + 1 :]
+
+
 def steady_steps(seen: Observation) -> list[float]:
     """Return the seconds of each step but the first two, which also build and compile."""
-    return [step.step_s for step in seen.steps[2:]]
+    return [step.step_s for step in counted_steps(seen)[2:]]
 
 
 def usual_step_s(seen: Observation) -> float | None:
@@ -201,10 +220,15 @@ def figures(seen: Observation) -> str:
         parts.append(f"{steps_done(seen)} steps, {1e3 * statistics.median(steps):.1f} ms a step")
     if len(seen.losses) > 1:
         last = trainings(seen.losses)[-1]
-        parts.append(f"loss {last[0]:.3f} → {last[-1]:.3f}")
+        parts.append(f"loss {last[0].value:.3f} → {last[-1].value:.3f}")
     if seen.score is not None:
         parts.append(f"true loss {seen.score:.3f}")
     return ", ".join(parts)
+
+
+def is_programs(seen: Observation, error: str) -> bool:
+    """Tell whether an error is the one that ended the program, of which a detector may have the beginning."""
+    return bool(error) and seen.raised is not None and f"{seen.raised.type}: {seen.raised.message}".startswith(error)
 
 
 def last_line(text: str) -> str:

@@ -18,7 +18,7 @@ import msgspec
 from mlxprobe.schema.base import Value
 from mlxprobe.schema.errors import ProbeError, UsageError
 from mlxprobe.schema.from_record import compared, silence
-from mlxprobe.schema.metrics import stepped_s
+from mlxprobe.schema.metrics import counted_steps, stepped_s
 from mlxprobe.schema.observation import Observation, Raised
 from mlxprobe.schema.reading import Given, given, plain
 from mlxprobe.schema.record import Expectation, Finding, ProgramRecord, Record, Remark, Unchecked, Verdict
@@ -81,7 +81,8 @@ def row(
 ) -> ProgramRecord:
     """Put one program's observation and verdict into a row of a record; a user's `program` has no role or claim."""
     known = ("expects",) if "program" in names else ("role", "claims", "expects")
-    worst = max(seen.steps, key=lambda step: step.step_s, default=None)
+    steps = counted_steps(seen)
+    worst = max(steps, key=lambda step: step.step_s, default=None)
     values = {
         **names,
         **({name: getattr(expectation, name) for name in known} if expectation else {}),
@@ -97,7 +98,7 @@ def row(
         "worst_step": worst.n if worst else 0,
         "worst_step_s": round(worst.step_s, 6) if worst else 0.0,
         "steps_s": round(stepped_s(seen), 6),
-        "step_s": tuple(round(step.step_s, 6) for step in seen.steps),
+        "step_s": tuple(round(step.step_s, 6) for step in steps),
         "pending": {step.n: step.pending for step in seen.steps if step.pending is not None},
         "silence": silence(seen),
         "compared": compared(seen),

@@ -29,6 +29,7 @@ class Model(Value, frozen=True):
     logits: str = ""
     state: tuple[str, ...] = ()  # types of what the optimizer keeps
     others: int = 0
+    before: tuple[tuple[int, int], ...] = ()  # trainable and all parameters in earlier parts of the run
     classes: int = 0  # last axis of the logits that a cross-entropy was given
 
 
@@ -44,6 +45,8 @@ class Optimizer(Value, frozen=True):
     settings: dict[str, str] = {}  # what else it was made with: momentum, betas
     file: str = ""
     line: int = 0
+    made_in: str = ""  # the file and line that make it
+    made_at: int = 0
 
 
 class Phase(Value, frozen=True):
@@ -59,12 +62,17 @@ class Sheet(Value, frozen=True):
 
     model: Model | None = None
     optimizers: tuple[Optimizer, ...] = ()
+    optimizers_seen: int = 0  # all of them, with those that are not listed
+    optimizers_alike: bool = False  # whether all of them are of the same kind, rate and settings
     updates: int = 0
     by_hand: int = 0  # of these, those that no optimizer of MLX has made
     uncounted: bool = False  # whether parameters change that no update is counted of: in place
     unfollowed: int = 0  # gradient calls that were given other arrays than the one before: parameters or data
     as_of: int = 0  # the update that times and calls were sent at last, where more came and the run has not ended
     gradients: int = 0  # gradient calls
+    calls_each: tuple[int, int] = (0, 0)  # the fewest and most of an update but the first; 0 where unknown
+    begun: tuple[tuple[int, int], ...] = ()  # stream and gradient call from which on a model is in another training
+    mean_loss: bool = False  # whether each loss is known to be a mean over positions and nothing more
     batches: dict[str, int] = {}  # the first shapes that were seen
     shapes: int = 0  # all of them, up to a thousand
     compared: int = 0  # batches, each read in full

@@ -13,8 +13,10 @@ import msgspec
 from mlxprobe.protocol.fact import Fact
 from mlxprobe.protocol.facts import processes
 from mlxprobe.protocol.facts.losses import Supervision
+from mlxprobe.protocol.facts.updates import AnotherTraining
 from mlxprobe.protocol.facts.work import EventLost
 from mlxprobe.schema.from_record import jobs
+from mlxprobe.schema.losses import is_single_mean
 from mlxprobe.schema.observation import Environment, Observation, Sample, Sighting, Silence
 from mlxprobe.schema.run_summary import Sheet
 from mlxprobe.supervisor import flight_recorder
@@ -90,6 +92,8 @@ def own_samples(watcher: Watcher, log: EventLog) -> tuple[Sample, ...]:
 def _sheet(log: EventLog) -> Sheet:
     """Return the facts of a run; a loss that compares no outputs with one target each has no chance level."""
     sheet = up_to_date(msgspec.convert(log.sheet, Sheet, strict=False), log)
+    begun = tuple((one.fact.stream, one.fact.call) for one in log.sightings if isinstance(one.fact, AnotherTraining))
+    sheet = msgspec.structs.replace(sheet, begun=begun, mean_loss=is_single_mean(log.sightings))
     told = [one.fact.supervised for one in log.sightings if isinstance(one.fact, Supervision)]
     if sheet.model is None or not told or any(told):
         return sheet

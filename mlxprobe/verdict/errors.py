@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from mlxprobe.diagnosis.errors import address, known, page
 from mlxprobe.schema.live import Looked, Upstream
-from mlxprobe.schema.metrics import counted, duration, growth_per_step, megabytes, steps_done
+from mlxprobe.schema.metrics import counted, counted_steps, duration, growth_per_step, megabytes, steps_done
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Remark
 
@@ -54,7 +54,7 @@ def _texts(seen: Observation) -> Iterator[str]:
 
 def _before(seen: Observation) -> Iterator[str]:
     if seen.steps:
-        slowest = max(seen.steps[1:] or seen.steps, key=lambda step: step.step_s)
+        slowest = max(counted_steps(seen), key=lambda step: step.step_s)
         yield f"{counted(steps_done(seen), 'step')}, the slowest {duration(slowest.step_s)} at step {slowest.n}"
     for what in ("peak", "cache"):
         if (most := max((getattr(one, f"{what}_bytes") for one in seen.memory), default=0)) > MUCH_BYTES:

@@ -10,7 +10,7 @@ from mlxprobe.protocol.facts.processes import Nonsense, PoolWorker
 from mlxprobe.protocol.facts.work import AgentFailed
 from mlxprobe.schema.enums import HangKind, Outcome, Role
 from mlxprobe.schema.from_record import died_importing
-from mlxprobe.schema.losses import first_lasting
+from mlxprobe.schema.losses import first_lasting, unit
 from mlxprobe.schema.metrics import (
     figures,
     growth_bytes,
@@ -195,7 +195,7 @@ def _unreferenced(case: Case) -> Told | None:
 def _not_finite(case: Case) -> Told | None:
     bad = first_lasting(case.seen)
     if bad is not None:
-        return Outcome.NAN, f"the loss of step {bad.step} is {bad.value}"
+        return Outcome.NAN, f"the loss of {unit(case.seen)} {bad.step} is {bad.value}"
     if case.seen.score is not None and not math.isfinite(case.seen.score):
         return Outcome.NAN, f"the true loss at the end is {case.seen.score}"
     if any(not math.isfinite(value) for values in case.seen.result.values() for value in values):

@@ -13,7 +13,7 @@ from mlxprobe.protocol.facts.gradients import FirstGradient
 from mlxprobe.protocol.facts.memory import MemoryNearlyGone
 from mlxprobe.protocol.facts.updates import GradientsUnused, ParametersUnchanged
 from mlxprobe.protocol.facts.work import DetectorFailed, EventLost
-from mlxprobe.schema.metrics import counted, megabytes, signal_name, steps_done
+from mlxprobe.schema.metrics import counted, is_programs, megabytes, signal_name, steps_done
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Remark
 from mlxprobe.schema.texts import masked
@@ -80,7 +80,8 @@ def _steps(seen: Observation) -> Iterator[Remark]:
 
 def _failures(seen: Observation) -> Iterator[Remark]:
     """Report the parts of mlxprobe that failed in the program: rules that read what they see were not checked."""
-    failed = {fact.detector: fact.error for fact, _ in seen.every(DetectorFailed)}
+    told = ((fact.detector, fact.error) for fact, _ in seen.every(DetectorFailed))
+    failed = {part: error for part, error in told if not is_programs(seen, error)}
     if failed:
         part, error = next(iter(failed.items()))
         many = len(failed) > 1

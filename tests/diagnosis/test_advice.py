@@ -37,7 +37,7 @@ CAUSES: list[tuple[str, Fact, str]] = [
     ("some that never were anything else", ZeroGradient(count=2, of=6, paths=SOME), "no `stop_gradient`, argmax"),
     ("some that died", ZeroGradient(count=2, of=6, paths=SOME, alive=9), "a smaller learning rate"),
     ("all", ZeroGradient(count=6, of=6, paths=SOME), "`nn.value_and_grad(model, loss_fn)`"),
-    ("biases", ZeroGradient(count=2, of=6, paths=BIASES), "`nn.value_and_grad(model, loss_fn)`"),
+    ("biases", ZeroGradient(count=2, of=6, paths=BIASES), "nothing, where the loss is of differences of outputs"),
     ("weights alone", OptimizerStateNotSaved(weights="w.safetensors", updates=90), "where the same training"),
     ("state unread", OptimizerStateUnread(weights="w.safetensors", unread=("o",)), "tree_unflatten"),
 ]

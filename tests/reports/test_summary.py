@@ -36,6 +36,7 @@ SHEET = Sheet(
     ),
     updates=15,
     gradients=60,
+    mean_loss=True,
     batches={"4×33 int32": 12, "4×65 int32": 3},
     compared=9,
     different=4,
@@ -78,13 +79,14 @@ def test_a_sheet_says_each_fact_once_and_judges_nothing() -> None:
             "(warm-up of 10 done), weight decay 0.01 on all that it updates",
         ),
         ("updates", "15, of 4 gradient calls each"),
-        ("batches", "4×33 int32, 4×65 int32 (4 different ones at 9 sampled steps)"),
+        ("batches", "4×33 int32, 4×65 int32; of 9 batches that were compared, 4 are different"),
         ("positions", "92 % of 5,120 that were sampled carry loss"),
-        ("loss", "4.933 → 4.463 in 2 values; of a mean over positions, chance is ln 126 = 4.836"),
+        ("loss", "4.933 → 4.463; of a mean over positions, chance is ln 126 = 4.836"),
         ("compiled", "step: 2 traces, 60 calls"),
         (
             "time",
-            "10 s: steps 80%, between steps 20% (most of it at a.py:25); the median step 100 ms, the slowest 600 ms "
+            "10 s from the first gradient call to the last evaluation: "
+            "steps 80%, between steps 20% (most of it at a.py:25); the median step 100 ms, the slowest 600 ms "
             "(number 1), each up to where the next begins",
         ),
         ("memory", "peak 5.2 MB, reached in: steps"),
@@ -99,6 +101,12 @@ def test_a_sheet_says_each_fact_once_and_judges_nothing() -> None:
         (Sheet(updates=40, by_hand=40, gradients=40), "40 by hand"),
         (Sheet(updates=10, by_hand=10, gradients=40), "10 by hand, of 4 gradient calls each"),
         (Sheet(updates=60, by_hand=20, gradients=80), "60, 20 of them by hand"),
+        (Sheet(updates=60, gradients=13_200), "60, of 220 gradient calls each"),
+        (Sheet(updates=60, gradients=13_200, calls_each=(76, 256)), "60, of 76 to 256 gradient calls each"),
+        (Sheet(updates=36, gradients=8_800, calls_each=(240, 240)), "36, of 240 gradient calls each"),
+        (Sheet(updates=36, gradients=8_800), "36, of 244 gradient calls each on average"),
+        (Sheet(updates=392, gradients=400, calls_each=(1, 2)), "392, of 400 gradient calls"),
+        (Sheet(updates=40, gradients=40, calls_each=(1, 1)), "40"),
         (Sheet(updates=40, by_hand=40, gradients=80, uncounted=True), "40 by hand; others seen but not counted"),
         (
             Sheet(updates=40, gradients=80, unfollowed=40),
@@ -111,6 +119,53 @@ def test_a_sheet_says_each_fact_once_and_judges_nothing() -> None:
 )
 def test_updates_are_reported_with_how_they_were_made(sheet: Sheet, told: str) -> None:
     assert dict(summary.lines(msgspec.structs.replace(ROW, sheet=sheet)))["updates"] == told
+
+
+TWO = tuple(Reading(step=n, value=v, stream=k) for n, v, k in ((1, 2.0, 0), (9, 0.5, 0), (10, 9.0, 1), (19, 3.0, 1)))
+IN_TURN = tuple(Reading(step=k, value=float(k), stream=k % 2) for k in range(1, 9))
+FIVE = tuple(Reading(step=10 * k + n, value=float(k + n), stream=k) for k in range(5) for n in (1, 2))
+LOSSES = [
+    ("one model after another", TWO, (), "2 → 0.5, then 9 → 3"),
+    ("models that take turns", IN_TURN, (), "1 → 7 and 2 → 8"),
+    ("one model in two trainings", ROW.losses * 2, ((0, 60),), "4.933 → 4.933, then 4.463 → 4.463"),
+    ("more than are named", FIVE, (), "1 → 2, …, 5 → 6 (the first and the last of 5 trainings)"),
+]
+
+
+@pytest.mark.parametrize(("losses", "begun", "told"), [row[1:] for row in LOSSES], ids=[row[0] for row in LOSSES])
+def test_headline_and_sheet_have_the_same_losses(
+    losses: tuple[Reading, ...], begun: tuple[tuple[int, int], ...], told: str
+) -> None:
+    sheet = msgspec.structs.replace(SHEET, begun=begun, mean_loss=False)
+    row = msgspec.structs.replace(ROW, losses=losses, sheet=sheet)
+    assert dict(summary.lines(row))["loss"] == told
+    assert diagnosis.figures(row).endswith(f"loss {told}")
+
+
+def test_parameters_of_each_part_of_a_run_are_reported() -> None:
+    model = Model(parameters=6_750, trainable=1_112, before=((5_638, 5_638),))
+    told = dict(summary.lines(msgspec.structs.replace(ROW, sheet=Sheet(model=model))))
+    assert told["trained"] == "first 5,638 of 5,638 (100 %), then 1,112 of 6,750 parameters (16.5 %)"
+
+
+SGD = Optimizer(name="SGD", rates=((1, 0.3),))
+ADAM = Optimizer(name="Adam", rates=((1, 0.001),))
+OPTIMIZERS = [
+    (Sheet(updates=1, optimizers=(SGD,) * 3, optimizers_seen=5, optimizers_alike=True), "5 × SGD, rate 0.3"),
+    (Sheet(updates=1, optimizers=(SGD,) * 3, optimizers_seen=5), "3 × SGD, rate 0.3; 2 more"),
+    (Sheet(updates=1, optimizers=(SGD, ADAM), optimizers_seen=2), "SGD, rate 0.3; Adam, rate 0.001"),
+    (Sheet(updates=1, optimizers=(SGD, SGD)), "2 × SGD, rate 0.3"),
+]
+
+
+@pytest.mark.parametrize(("sheet", "told"), OPTIMIZERS)
+def test_optimizers_that_are_alike_are_counted(sheet: Sheet, told: str) -> None:
+    assert dict(summary.lines(msgspec.structs.replace(ROW, sheet=sheet)))["optimizer"] == told
+
+
+def test_a_chance_level_is_reported_of_a_known_mean_alone() -> None:
+    sheet = msgspec.structs.replace(SHEET, mean_loss=False)
+    assert dict(summary.lines(msgspec.structs.replace(ROW, sheet=sheet)))["loss"] == "4.933 → 4.463"
 
 
 def test_a_run_without_training_has_no_sheet() -> None:

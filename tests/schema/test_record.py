@@ -144,3 +144,19 @@ def test_what_is_no_file_is_written_to_and_stays_what_it_is(tmp_path: Path) -> N
         assert os.read(reader, 100) == b"told" and pipe.is_fifo()
     finally:
         os.close(reader)
+
+
+def test_gradient_calls_before_the_first_update_are_part_of_its_step() -> None:
+    calls = [Step(n=n, t_s=0.01 * n, step_s=0.01, gradients=1) for n in range(1, 240)]
+    updates = [Step(n=n, t_s=2.4 * n, step_s=2.4 if n > 1 else 0.01, gradients=240) for n in range(1, 5)]
+    updates[0] = Step(n=1, t_s=2.4, step_s=0.01, gradients=1)
+    made = records.row(
+        seen(steps=(*calls, *updates)),
+        (),
+        Verdict(outcome=Outcome.PASS, reason="", as_expected=True),
+        None,
+        program="train.py",
+    )
+    assert made.steps == len(made.step_s) == 4
+    assert made.step_s == pytest.approx((2.4, 2.4, 2.4, 2.4))
+    assert made.worst_step_s == pytest.approx(2.4)

@@ -80,6 +80,10 @@ class Compared:
         """How many of them are unlike all the others."""
         return len(self._known)
 
+    def restart(self) -> None:
+        """Forget all but what is held: calls before the first update may be of one step, and have one batch."""
+        self.times, self._known = 0, set()
+
     def hold(self, data: Any) -> None:
         """Hold what a call is given, until its program has evaluated it."""
         self._held = batch(data)

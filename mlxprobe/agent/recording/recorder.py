@@ -89,6 +89,11 @@ class Recorder(Facts):
         return self.updates + (not self._updated) if self.applied or not self.gradients else self.gradients
 
     @property
+    def calls_each(self) -> tuple[int, int]:
+        """The fewest and most gradient calls of a step with an update, without the first one."""
+        return self._window.least, self._window.most
+
+    @property
     def is_within_step(self) -> bool:
         """Whether gradients have been computed and not been applied yet."""
         return self._window.calls > 0
@@ -243,7 +248,7 @@ class Recorder(Facts):
         """Add a step to the log; the next is open before that is sent, which a signal handler may interrupt."""
         window, calls, self._open_since = self._window, self._window.calls, now_s
         if self._updated:
-            window.of, window.applies = calls, window.stream
+            window.applied()
             self._updated = False
         window.calls = 0
         self.log.add(step, step_s, calls, active, now_s, *seen)

@@ -69,7 +69,7 @@ ROWS = (
     Known(
         "eval-in-transformation", "MLX",
         r"\[eval\] Attempting to eval an array (?:without a primitive|during function transformations)",
-        "a value is read while a function is traced, when it has none",
+        "an array of a trace, which has no value, is read or evaluated",
         ("`.item()`, `float()`, `if array:`, printing or mx.eval inside a compiled or differentiated function",
          "a state that a compiled function changes and was not told of (MP501)"),
         "leave out what reads; put state among inputs and outputs of mx.compile",

@@ -64,3 +64,4 @@ class ZeroGradient(Fact):
     known: bool = True
     alive: int = 0
     stranger: str = ""
+    own: int = 0

@@ -240,6 +240,7 @@ class Gradients(Inspector):
                 known=self._known or bool(between) or zero <= self._constant.keys(),
                 alive=self._zeros.until(zero),
                 stranger=stranger,
+                own=self._zeros.of_same(zero),
             )
             self.inspection.recorder.fact(told, site)
             self._said.append((site, set(zero)))

@@ -38,6 +38,11 @@ class Zeros:
             one.looks += 1
             one.zeros, one.alive = (one.zeros + 1, one.alive) if size == 0.0 else (0, step)
 
+    def of_same(self, paths: set[str]) -> int:
+        """Count the gradients of the models that these are of."""
+        owners = {path.rpartition(":")[0] for path in paths}
+        return sum(path.rpartition(":")[0] in owners for path in self._seen)
+
     @property
     def now(self) -> set[str]:
         """Those that were zero at their last look."""

@@ -25,6 +25,7 @@ from mlxprobe.agent.sampling.overhead_budget import is_landmark
 
 MOST, COUNTED = 8, 1000  # shapes, functions and files that are named; shapes and files that are counted
 KINDS = 16  # of modules, the largest
+MOST_BEFORE = 3  # earlier numbers of trainable parameters
 LAST_STEP = 64  # up to which batches are compared, at the same steps in each run
 NAME_CHARACTERS = 60
 LINEAR = {"mlx.nn.layers.linear": "Linear", "mlx.nn.layers.quantized": "QuantizedLinear"}
@@ -49,6 +50,8 @@ class Makeup(Inspector):
         self._activations: set[str] = set()
         self._listens = True  # to activations, until the first gradient call is over
         self._loans = Loans()  # layers that are wrapped for that
+        self._described: Callable[[], Any] = lambda: None  # the model
+        self._before: list[tuple[int, int]] = []  # trainable and all parameters, before these changed
         self._optimizer: Callable[[], Any] = lambda: None
         self._batches: dict[str, int] = {}
         self._shapes: set[str] = set()  # all of them, as far as they are counted
@@ -120,11 +123,25 @@ class Makeup(Inspector):
         if not self._gradients:
             self._gradients = {named(one) for one in lazy_graph.leaves(gradients)}
 
+    def began(self, model: Any, optimizer: Any) -> None:
+        if self.inspection.recorder.updates == 1:
+            self._compared.restart()
+
     def training(self, model: Any, optimizer: Any) -> None:
-        if not self._model and static.is_a(model, dict):
-            self._model = described(model)
-            self._optimizer = weak(optimizer)
-            self._model["state"] = []
+        if not static.is_a(model, dict):
+            return
+        if not self._model:
+            self._describe(model, optimizer)
+        elif model is self._described() and static.is_module(model):
+            now = sum(int(one.size) for one in lazy_graph.leaves(model.trainable_parameters()))
+            if now != self._model["trainable"]:
+                counts = self._model["trainable"], self._model["parameters"]
+                self._before = [*self._before, counts][:MOST_BEFORE]
+                self._describe(model, optimizer)
+
+    def _describe(self, model: Any, optimizer: Any) -> None:
+        self._model = described(model) | {"before": self._before, "state": []}
+        self._described, self._optimizer = weak(model), weak(optimizer)
 
     def look(self, step: int) -> None:
         if not self._listens:

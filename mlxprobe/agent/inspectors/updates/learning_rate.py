@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -38,6 +39,7 @@ class Followed:
         self.decay = float(decay) if isinstance(decay, (int, float)) else 0.0
         self.settings = settings(optimizer)
         self.site = call_site.calling()
+        self.made = ("", 0)
         self.schedule = schedule
         self.scheduled = scheduled
         self.points: list[tuple[int, float]] = []
@@ -74,13 +76,20 @@ class Rates(Inspector):
         *(Observe(f"mlx.optimizers.schedulers.{kind}", "_made_schedule", after=True) for kind in KINDS),
         Observe("mlx.optimizers.schedulers.join_schedules", "_joined", after=True),
         Observe("mlx.optimizers.optimizers.Adam.__init__", "_made_adam", after=True),
+        Observe("mlx.optimizers.optimizers.Optimizer.__init__", "_made_optimizer", after=True),
     )
     builds_on = ("Along",)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._followed: dict[int, Followed] = {}
+        self._sites: weakref.WeakKeyDictionary[Any, tuple[str, int]] = weakref.WeakKeyDictionary()
+        self._met = 0  # optimizers that have updated
+        self._kinds: set[str] = set()  # of these, with their settings and rates
         self._schedules: dict[int, tuple[Any, Schedule]] = {}  # by what was returned, which is kept: it is small
+
+    def _made_optimizer(self, event: CallEvent) -> None:
+        self._sites[event["self"]] = call_site.calling()
 
     def _made_adam(self, event: CallEvent) -> None:
         optimizer = event["self"]
@@ -130,6 +139,19 @@ class Rates(Inspector):
         self.inspection.schedules[id(counted)] = made.text, made.span
         return counted
 
+    def began(self, model: Any, optimizer: Any) -> None:
+        for one in static.setting(optimizer, "optimizers", [optimizer]):
+            self._met += 1
+            text, scheduler = self._scheduled(one)
+            rate = text or (scheduler and id(scheduler)) or lazy_graph.known(static.state(one).get("learning_rate"))
+            kind = f"{type(one).__name__} {rate} {settings(one)} {static.setting(one, 'weight_decay', 0.0)}"
+            self._kinds |= {kind} if len(self._kinds) < MOST else set()
+
+    def _scheduled(self, optimizer: Any) -> tuple[str, Any]:
+        """Return the words of an optimizer's schedule, and the schedule; empty and None where there is none."""
+        scheduler = static.setting(optimizer, "_schedulers", {}).get("learning_rate")
+        return self.inspection.schedules.get(id(scheduler), ("", 0))[0], scheduler
+
     def training(self, model: Any, optimizer: Any) -> None:
         for one in static.setting(optimizer, "optimizers", [optimizer]):
             followed = self._followed.get(id(one))
@@ -143,7 +165,9 @@ class Rates(Inspector):
         schedule = self._schedules.get(id(scheduler), (None, None))[1]
         if schedule is not None:
             schedule.given = True
-        self._followed[id(optimizer)] = Followed(optimizer, schedule, scheduled=scheduler is not None)
+        followed = Followed(optimizer, schedule, scheduled=scheduler is not None)
+        followed.made = self._sites.get(optimizer, ("", 0))
+        self._followed[id(optimizer)] = followed
 
     def look(self, step: int) -> None:
         self._read()
@@ -225,10 +249,14 @@ class Rates(Inspector):
                 "settings": one.settings,
                 "file": one.place[0],
                 "line": one.place[1],
+                "made_in": one.made[0],
+                "made_at": one.made[1],
             }
             for one in self._followed.values()
         ]
         moves = recorder.moves
         values = {"optimizers": optimizers, "updates": recorder.updates + moves.by_hand, "by_hand": moves.by_hand}
+        values |= {"optimizers_seen": self._met, "optimizers_alike": len(self._kinds) == 1}
+        values |= {"calls_each": recorder.calls_each if not moves.by_hand else (0, 0)}
         values |= {"uncounted": moves.uncounted, "unfollowed": moves.unfollowed, "gradients": recorder.gradients}
         recorder.channel.send("sheet", values=values)
