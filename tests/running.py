@@ -154,6 +154,6 @@ class Terminal:
 
     def __exit__(self, *_: object) -> None:
         if self.code is None:
-            os.kill(self.pid, signal.SIGKILL)
+            os.killpg(self.pid, signal.SIGKILL)  # with the program, which would outlive who watches it
             os.waitpid(self.pid, 0)
         os.close(self.fd)

@@ -1,10 +1,8 @@
-"""Arguments in, exit code out; the only room that prints."""
+"""Arguments in, exit code out; the only package that prints."""
 
 import sys
 
-TYPE_CHECKING = (
-    False  # as `typing` has it: what is imported before `entry_point` cannot be interrupted without a traceback
-)
+TYPE_CHECKING = False  # as `typing` has it: Ctrl-C shows a traceback until `entry_point` is called
 if TYPE_CHECKING:
     from types import FrameType
     from typing import Any

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 
@@ -45,7 +44,9 @@ def _spelled(found: re.Match[str]) -> str:
 
 def escaped(text: str) -> str:
     r"""Write such characters in a text of JSON as `\u009b`, which its readers turn back."""
-    return _HIDDEN_IN_LINES.sub(lambda found: json.dumps(found[0])[1:-1], text)
+    from json import dumps  # a program may have a module of that name, and it is started before this is needed
+
+    return _HIDDEN_IN_LINES.sub(lambda found: dumps(found[0])[1:-1], text)
 
 
 def shortened(text: str, most: int = 300) -> str:

@@ -32,7 +32,7 @@ def test_it_computes_on_the_device_that_was_asked_for(
     monkeypatch.setitem(sys.modules, "to_be_run", module)
     monkeypatch.setenv(DEVICE_VARIABLE, device)
     monkeypatch.setattr(mx, "set_default_device", devices.append)
-    monkeypatch.setattr(bare, "keep_stacks", lambda *_: None)
+    monkeypatch.setattr(bare, "keep_stacks", lambda *_, **__: None)
     assert bare.run(["to_be_run", "word"], heard, str(tmp_path)) == 0  # type: ignore[arg-type]
     assert devices == ([mx.Device(getattr(mx, device))] if device else [])
     assert heard.names == ["process", "begin", "body", "tick", "end"]

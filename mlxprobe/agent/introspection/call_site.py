@@ -21,6 +21,9 @@ TEXT_CHARACTERS = 200
 WAY_LINES = 12
 OPTIMIZED = 1  # a function's code: `inspect.CO_OPTIMIZED`
 ASKS = {"locals", "vars"}
+REWRITTEN = (
+    "@py_builtins"  # in functions whose assertions pytest has rewritten: these ask for `locals`, and keep nothing
+)
 OURS = 3  # references to what a frame has made for us: its own, ours, and the one that counts
 
 roots = Roots()
@@ -227,7 +230,8 @@ def variables(frame: FrameType) -> dict[str, Any]:
     That is emptied, unless a debugger will write it back. A function that asks for its own `locals()` is not read
     there: what it was given would change under its hands.
     """
-    if sys.version_info < (3, 13) and ASKS.intersection(frame.f_code.co_names):
+    names = frame.f_code.co_names
+    if sys.version_info < (3, 13) and ASKS.intersection(names) and REWRITTEN not in names:
         return {}
     held = frame.f_locals
     if held is frame.f_globals or not frame.f_code.co_flags & OPTIMIZED:
