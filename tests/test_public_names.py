@@ -7,7 +7,7 @@ import pytest
 import mlxprobe
 
 
-@pytest.mark.parametrize("name", sorted({*mlxprobe.__all__, *mlxprobe._ROOMS}))
+@pytest.mark.parametrize("name", sorted({*mlxprobe.__all__, *mlxprobe._HOMES}))
 def test_every_public_name_is_there(name: str) -> None:
     assert getattr(mlxprobe, name)
 

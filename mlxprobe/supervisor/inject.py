@@ -18,12 +18,12 @@ from mlxprobe.system.system import system
 PACKAGES = str(Path(__file__).parents[2])
 COME = """import sys
 sys.path.append({packages!r})
-from mlxprobe.agent.lifecycle import guest
-guest.come({folder!r}, {supervisor})
+from mlxprobe.agent.lifecycle import attached_agent
+attached_agent.come({folder!r}, {supervisor})
 """
 GO = """import sys
-guest = sys.modules.get("mlxprobe.agent.lifecycle.attached_agent")
-if guest is not None: guest.go()
+attached_agent = sys.modules.get("mlxprobe.agent.lifecycle.attached_agent")
+if attached_agent is not None: attached_agent.go()
 """
 
 

@@ -14,7 +14,7 @@ from mlxprobe.supervisor.watch import observe
 LIMITS = Limits(stall_s=20.0, startup_s=GUARD_S, timeout_s=GUARD_S, memory_bytes=4_000_000_000)
 LOOP = """
 import mlx.core as mx, mlx.nn as nn, mlx.optimizers as optim
-from mlxprobe.agent.looks import budget as looks
+from mlxprobe.agent.sampling import overhead_budget as looks
 
 class Net(nn.Module):
     def __init__(self):

@@ -20,19 +20,19 @@ from mlxprobe.agent.wire.channel import Channel
 
 PROGRAM = """
 import os, sys
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.wire.channel import Channel
 from mlxprobe.agent.patching.import_hooks import when_imported
 from mlxprobe.agent.lifecycle.agent import Agent
 agent = Agent(Channel(os.open("/dev/null", os.O_WRONLY)), sys.argv[1], {})
 when_imported("mlx.core", agent.hook_core)
 import mlx.core as mx, mlx.nn as nn, mlx.optimizers as optim
-drawn, made = [], graph.drawn
+drawn, made = [], lazy_graph.drawn
 def count(arrays):
     text = made(arrays)
-    drawn.append((agent.recorder.step, graph.operations(text)))
+    drawn.append((agent.recorder.step, lazy_graph.operations(text)))
     return text
-graph.drawn = count
+lazy_graph.drawn = count
 model, optimizer = nn.Sequential(*(nn.Linear(8, 8) for _ in range(8))), optim.Adam(1e-3)
 gradient, x = nn.value_and_grad(model, lambda model, x: (model(x) ** 2).mean()), mx.ones((4, 8))
 for step in range(20):

@@ -99,7 +99,7 @@ def test_memory_has_no_limit_unless_one_is_asked_for(tmp_path: Path) -> None:
 def test_memory_that_runs_out_is_told_and_the_program_left_alone(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(PRELUDE + HELD.replace("0.5", "2.5"))
     (tmp_path / "full.py").write_text(
-        "from mlxprobe.runner import surroundings as s\n"
+        "from mlxprobe.runner import machine_events as s\n"
         "s.Surroundings.__init__.__defaults__ = (lambda: 10**6, lambda: 10**8)\n"
         "from mlxprobe.cli import main; main()"
     )
@@ -221,8 +221,8 @@ def test_an_error_is_told_and_kept_while_the_program_runs(tmp_path: Path, monkey
     assert "MP210" in {one.code for one in kept[0].findings}
 
 
-SOON = "from mlxprobe.runner import watching; watching.TELLS_AFTER_S = 0.5; from mlxprobe.cli import entry_point; "
-SOON += "entry_point()"
+SOON = "from mlxprobe.runner import watch_session; watch_session.TELLS_AFTER_S = 0.5; "
+SOON += "from mlxprobe.cli import entry_point; entry_point()"
 ERRS = (
     FAULTY
     + """

@@ -185,8 +185,8 @@ def test_ctrl_c_at_last_ends_a_program_that_is_stuck_in_native_code(tmp_path: Pa
 
 def test_ctrl_c_while_the_report_is_written_does_not_cost_it(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(PRELUDE)
-    late = "import os; from mlxprobe.cli import entry_point, watched; shown = watched.Report._show; "
-    late += "watched.Report._show = lambda *given: (os.kill(os.getpid(), 2), shown(*given)); entry_point()"
+    late = "import os; from mlxprobe.cli import entry_point, watch_output; shown = watch_output.Report._show; "
+    late += "watch_output.Report._show = lambda *given: (os.kill(os.getpid(), 2), shown(*given)); entry_point()"
     done = subprocess.run(
         [sys.executable, "-c", late, "watch", "train.py"], cwd=tmp_path, env=own_environment(), capture_output=True,
         text=True, timeout=GUARD_S, check=False,

@@ -51,6 +51,6 @@ def test_what_a_process_has_held_is_told_in_bytes() -> None:
 def test_what_a_process_has_held_at_the_most_is_its_own() -> None:
     """Not what whoever started it held before."""
     held = b"1" * (128 * 2**20)
-    order = "from mlxprobe.system import inside; print(inside.most_held_bytes())"
+    order = "from mlxprobe.system import self_process; print(self_process.most_held_bytes())"
     ran = subprocess.run([sys.executable, "-c", order], capture_output=True, text=True, check=True)
     assert 2**20 < int(ran.stdout) < len(held) < self_process.most_held_bytes()

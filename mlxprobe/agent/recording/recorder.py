@@ -91,7 +91,8 @@ class Recorder(Facts):
     @property
     def calls_each(self) -> tuple[int, int]:
         """The fewest and most gradient calls of a step with an update, without the first one."""
-        return self._window.least, self._window.most
+        window = self._window
+        return window.least or window.of, window.most or window.of
 
     @property
     def is_within_step(self) -> bool:
@@ -248,8 +249,9 @@ class Recorder(Facts):
         """Add a step to the log; the next is open before that is sent, which a signal handler may interrupt."""
         window, calls, self._open_since = self._window, self._window.calls, now_s
         if self._updated:
-            window.applied()
-            self._updated = False
+            window.applies, self._updated = window.stream, False
+            if calls != window.of:
+                window.takes(self.updates)
         window.calls = 0
         self.log.add(step, step_s, calls, active, now_s, *seen)
 

@@ -123,15 +123,14 @@ class Window:
         self.calls = 0
         self.of = 0  # that the last update took
         self.least = self.most = 0  # that updates took, without the first: calls before it are no part of a step
-        self._is_first = True
         self.stream = self.applies = -1  # of the last of them, and of the last before an update
 
-    def applied(self) -> None:
-        """An update has taken these calls."""
-        self.of, self.applies = self.calls, self.stream
-        if not self._is_first:
-            self.least, self.most = min(self.least or self.calls, self.calls), max(self.most, self.calls)
-        self._is_first = False
+    def takes(self, updates: int) -> None:
+        """The latest of so many updates has taken another number of calls than the one before it."""
+        if updates > 1:
+            known = [self.calls, *([self.of] if updates > 2 else [])]
+            self.least, self.most = min([*known, self.least or self.calls]), max([*known, self.most])
+        self.of = self.calls
 
     def left(self) -> tuple[int, int]:
         """Return how many calls wait for an update, and how many the last one took: those of inputs wait for none."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
@@ -11,7 +10,6 @@ from mlxprobe.agent.inspectors.losses.loss_graph import unique
 from mlxprobe.agent.inspectors.losses.loss_masking import SCALE
 from mlxprobe.agent.inspectors.work.turns import HELD_BYTES
 from mlxprobe.agent.introspection import call_site
-from mlxprobe.agent.introspection.trees import weak
 from mlxprobe.agent.patching import static
 from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.sampling.dispatcher import Inspection
@@ -42,12 +40,13 @@ class Reduced(Inspector):
         self._kind = ""
         self._rows = 0
         self._site = call_site.NOWHERE
-        self._model: Callable[[], Any] = lambda: None
+        self._counts: tuple[str, Any] | None = None  # a module that counts statistics: it may outlive its model with us
 
     def called(self, call: Call) -> None:
         if not self._among_others or self._given or len(self._calls) > CALLS:
             return
-        self._model = weak(call.model)
+        if self._counts is None and call.model is not None:
+            self._counts = counting(call.model)
         named = {path: one for path, one in lazy_graph.named_leaves(call.gradients) if one.size}
         if not self._calls:
             small = [(one.ndim < 2, int(one.size), path) for path, one in named.items()]
@@ -104,21 +103,26 @@ class Reduced(Inspector):
         )
 
     def finish(self) -> None:
-        """Tell what batch normalisation has counted, where a model comes to its end with it."""
-        model = self._model()
-        for path, one in model.named_modules() if static.is_module(model) else ():
-            held = [one[name] for name in lazy_graph.STATISTICS if name in one]
-            if len(held) == len(lazy_graph.STATISTICS) and self.inspection.count("statistics", held) == 0:
-                mean, variance = lazy_graph.numbers_each([lazy_graph.sample(each) for each in held])
-                step = -(-len(mean) // TOLD)
-                told = StatisticsRead(
-                    path=path,
-                    mean=tuple(float(f"{value:.5g}") for value in mean[::step]),
-                    deviation=tuple(float(f"{max(value, 0.0) ** 0.5:.5g}") for value in variance[::step]),
-                    rows=self._rows,
-                )
-                self.inspection.recorder.revise(told, self._site)
-                return
+        """Tell what batch normalisation has counted at the end."""
+        path, module = self._counts or ("", {})
+        held = [module[name] for name in lazy_graph.STATISTICS if name in module]
+        if not held or self.inspection.count("statistics", held) != 0:
+            return
+        mean, variance = lazy_graph.numbers_each([lazy_graph.sample(each) for each in held])
+        step = -(-len(mean) // TOLD)
+        told = StatisticsRead(
+            path=path,
+            mean=tuple(float(f"{value:.5g}") for value in mean[::step]),
+            deviation=tuple(float(f"{max(value, 0.0) ** 0.5:.5g}") for value in variance[::step]),
+            rows=self._rows,
+        )
+        self.inspection.recorder.revise(told, self._site)
 
     def forget(self) -> None:
         self._calls, self._given, self._batch = [], {}, []
+
+
+def counting(model: Any) -> tuple[str, Any] | None:
+    """Return the first module that counts running statistics, with its path; None where none does."""
+    named = model.named_modules() if static.is_module(model) else ()
+    return next(((path, one) for path, one in named if all(name in one for name in lazy_graph.STATISTICS)), None)
