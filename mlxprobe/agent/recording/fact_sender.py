@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from mlxprobe.agent.introspection import call_site
-from mlxprobe.agent.patching.interrupts import let_through
+from mlxprobe.agent.patching.interrupts import QUIETLY, let_through
 from mlxprobe.agent.wire.channel import Channel
 from mlxprobe.protocol.fact import Fact
 from mlxprobe.protocol.facts.updates import NothingTrainable
@@ -58,7 +58,8 @@ class Facts:
                 self._send(fact, (file, line), count)
         except Exception as error:
             let_through(error)
-            self._send(DetectorFailed(detector="agent", error=brief(error)), call_site.NOWHERE)
+            with QUIETLY:  # there is nobody left to report to
+                self._send(DetectorFailed(detector="agent", error=brief(error)), call_site.NOWHERE)
 
     def nothing_trainable(self, seen_at: tuple[str, int]) -> None:
         """Tell of a model that is all frozen, where that was done."""
@@ -90,8 +91,9 @@ class Facts:
         """
         try:
             let_through(error)
-            if not isinstance(error, InForkError):
-                self.fact(DetectorFailed(detector="agent", error=brief(error)))
+            with QUIETLY:
+                if not isinstance(error, InForkError):
+                    self.fact(DetectorFailed(detector="agent", error=brief(error)))
         finally:
             del error  # its traceback holds this call, and so itself
 
