@@ -24,6 +24,7 @@ HARMLESS = {
     "calls a helper": "return helper(x)",
     "maps a lambda": "return list(map(lambda one: one + 1, [x]))",
     "makes an object of its own": "return Pair(x).left",
+    "hands on a function that is called as a method is": "return list(map(operator.add, [x], [x]))",
     "calls functions of C": "return max(root(abs(x)), first([x]), known('a', 0), 'a'.join('b').count('a'))",
     "adds to its own list by another name": "out = []\n    add = out.append\n    add(x)\n    return out",
     "reads a global": "return len(SEEN) + x",

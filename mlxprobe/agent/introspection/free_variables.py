@@ -205,11 +205,11 @@ class Reader:
         return value
 
     def _is_change(self, node: ast.expr) -> bool:
-        """Tell whether an expression is a method that changes what is not this call's own."""
-        return (
-            isinstance(node, ast.Attribute)
-            and node.attr in CHANGES
-            and not (self._is_own(node.value) or is_trained(self._value(node.value)))
+        """Tell whether an expression is a method that changes a list or the like which is not this call's own."""
+        if not isinstance(node, ast.Attribute) or node.attr not in CHANGES:
+            return False
+        return static.is_a(self._value(node.value), (list, dict, set, deque)) and not is_trained(
+            self._value(node.value)
         )
 
     def _calls_of(self, module: ModuleType, function: ast.Attribute) -> str:
