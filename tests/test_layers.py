@@ -1,4 +1,4 @@
-"""The walls between the rooms, read off the imports."""
+"""The dependency rule between packages, read off the imports."""
 
 import ast
 import re
@@ -10,9 +10,9 @@ import pytest
 import mlxprobe
 
 PACKAGE = Path(mlxprobe.__file__).parent
-PROGRAMS = {"_scenarios", "programs"}  # folders of what is run, and is no part of any room
+PROGRAMS = {"_scenarios", "programs"}  # folders of what is run, and is no part of any package
 FILES = sorted(file for file in PACKAGE.rglob("*.py") if not PROGRAMS & {*file.relative_to(PACKAGE).parts[:-1]})
-FLOORS = (  # from the ground; a room imports from itself and from floors below
+LAYERS = (  # from the lowest; a package imports from itself and from layers below
     {"system", "protocol"},
     {"schema", "agent"},
     {"diagnosis", "catalogue", "settings"},
@@ -25,7 +25,7 @@ FLOORS = (  # from the ground; a room imports from itself and from floors below
     {"pytest_plugin", "integrations"},
     {"cli"},
 )
-INSIDE_THE_AGENT = (  # its own floors
+INSIDE_THE_AGENT = (  # its own layers
     {"patching"},
     {"wire"},
     {"introspection", "graph", "intercept"},
@@ -82,9 +82,9 @@ def imported(file: Path) -> set[str]:
     return found
 
 
-def rooms_of(file: Path) -> set[str]:
-    """Return the rooms that a file imports from; the package's face (its version, its public names) is none."""
-    known = set().union(*FLOORS)
+def packages_of(file: Path) -> set[str]:
+    """Return the packages that a file imports from; the package's face (its version, its public names) is none."""
+    known = set().union(*LAYERS)
     return {parts[1] for name in imported(file) if len(parts := name.split(".")) > 1 and parts[0] == "mlxprobe"} & known
 
 
@@ -92,31 +92,31 @@ ROOMED = [file for file in FILES if file.parent != PACKAGE or file.stem == "api"
 
 
 @pytest.mark.parametrize("file", ROOMED, ids=place)
-def test_a_room_imports_from_floors_below_it(file: Path) -> None:
-    room = place(file).split("/")[0].removesuffix(".py")
-    floor = next(number for number, rooms in enumerate(FLOORS) if room in rooms)
-    allowed = {room}.union(*FLOORS[:floor])
-    assert rooms_of(file) <= allowed, f"{place(file)} stands on floor {floor}"
+def test_a_package_imports_from_layers_below_it(file: Path) -> None:
+    package = place(file).split("/")[0].removesuffix(".py")
+    layer = next(number for number, packages in enumerate(LAYERS) if package in packages)
+    allowed = {package}.union(*LAYERS[:layer])
+    assert packages_of(file) <= allowed, f"{place(file)} is in layer {layer}"
 
 
 @pytest.mark.parametrize("file", [one for one in FILES if re.match("agent/.*/", place(one))], ids=place)
-def test_a_room_of_the_agent_imports_from_floors_below_it(file: Path) -> None:
-    room = place(file).split("/")[1]
-    floor = next(number for number, rooms in enumerate(INSIDE_THE_AGENT) if room in rooms)
+def test_a_package_of_the_agent_imports_from_layers_below_it(file: Path) -> None:
+    package = place(file).split("/")[1]
+    layer = next(number for number, packages in enumerate(INSIDE_THE_AGENT) if package in packages)
     used = {name.split(".")[2] for name in imported(file) if name.startswith("mlxprobe.agent.")}
-    assert used <= {room}.union(*INSIDE_THE_AGENT[:floor]), f"{place(file)} stands on floor {floor} of the agent"
+    assert used <= {package}.union(*INSIDE_THE_AGENT[:layer]), f"{place(file)} is in layer {layer} of the agent"
 
 
 @pytest.mark.parametrize("file", [*(PACKAGE / "agent" / "inspectors").glob("*/*.py")], ids=place)
-def test_what_is_looked_at_knows_the_floors_below_alone(file: Path) -> None:
-    floor = next(number for number, rooms in enumerate(INSIDE_THE_INSPECTORS) if file.parent.name in rooms)
+def test_an_inspector_knows_the_layers_below_alone(file: Path) -> None:
+    layer = next(number for number, packages in enumerate(INSIDE_THE_INSPECTORS) if file.parent.name in packages)
     used = {name.split(".")[3] for name in imported(file) if name.startswith("mlxprobe.agent.inspectors.")}
-    assert used <= {file.parent.name}.union(*INSIDE_THE_INSPECTORS[:floor]), place(file)
+    assert used <= {file.parent.name}.union(*INSIDE_THE_INSPECTORS[:layer]), place(file)
 
 
-def test_every_room_stands_on_a_floor() -> None:
-    rooms = {file.parent.name for file in PACKAGE.glob("*/*.py") if "_scenarios" not in file.parts} | {"api"}
-    assert rooms == set().union(*FLOORS)
+def test_every_package_has_a_layer() -> None:
+    packages = {file.parent.name for file in PACKAGE.glob("*/*.py") if "_scenarios" not in file.parts} | {"api"}
+    assert packages == set().union(*LAYERS)
     inside = {file.parent.name for file in (PACKAGE / "agent").glob("*/*.py")}
     assert inside == set().union(*INSIDE_THE_AGENT)
 
@@ -131,7 +131,7 @@ def test_only_what_runs_inside_the_child_imports_mlx(file: Path) -> None:
 def test_the_agent_imports_the_standard_library_and_mlx_alone(file: Path) -> None:
     roots = {name.split(".")[0] for name in imported(file)} - sys.stdlib_module_names - {"mlx"}
     assert roots <= {"mlxprobe"}
-    assert rooms_of(file) <= {"agent", "system", "protocol"}
+    assert packages_of(file) <= {"agent", "system", "protocol"}
     assert {name for name in imported(file) if name.startswith("mlxprobe.system.")} <= {
         "mlxprobe.system.self_process",
         "mlxprobe.system.stack",
@@ -145,7 +145,7 @@ def test_what_agent_and_supervisor_agree_on_needs_the_standard_library_alone(fil
     checked = [node for one in ast.walk(whole) if isinstance(one, ast.If) and ast.unparse(one.test) == "TYPE_CHECKING"
                for part in one.body for node in ast.walk(part) if isinstance(node, ast.ImportFrom)]  # fmt: skip
     roots = {name.split(".")[0] for name in imported(file)} - {(node.module or "") for node in checked}
-    assert roots - sys.stdlib_module_names <= {"mlxprobe"} and rooms_of(file) <= {"protocol"}
+    assert roots - sys.stdlib_module_names <= {"mlxprobe"} and packages_of(file) <= {"protocol"}
 
 
 @pytest.mark.parametrize("file", [one for one in FILES if place(one).startswith("agent/")], ids=place)
@@ -190,7 +190,7 @@ def test_what_runs_cases_has_what_an_environment_of_a_release_has(file: Path) ->
 
 
 @pytest.mark.parametrize("file", [file for file in FILES if place(file).startswith(PURE)], ids=place)
-def test_pure_rooms_do_no_io(file: Path) -> None:
+def test_pure_packages_do_no_io(file: Path) -> None:
     assert not {name.split(".")[0] for name in imported(file)} & DOES_IO
 
 
