@@ -54,7 +54,7 @@ def test_a_reaper_imports_next_to_nothing(tmp_path: Path) -> None:
 def test_a_reaper_is_called_before_a_command_line_is_read(words: list[str], called: bool, tmp_path: Path) -> None:
     program = f"""
 import sys
-import mlxprobe.supervisor.reaper_client
+from mlxprobe.supervisor import reaper_client
 reaper_client.call = lambda **_: print("click" in sys.modules)
 sys.argv[1:] = {words!r}
 sys.modules["mlxprobe.cli.common"] = None

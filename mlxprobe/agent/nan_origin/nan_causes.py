@@ -25,6 +25,7 @@ HALVES = ("float16", "bfloat16")
 DIVISIONS = {"truediv", "divide", "rtruediv", "itruediv", "reciprocal"}
 LOGARITHMS = {"log", "log2", "log10", "log1p"}
 POWERS = {"pow", "power", "rpow", "ipow"}
+ATTENTION, FLOATS = "scaled_dot_product_attention", {"float16", "bfloat16", "float32"}
 ROWS = {"softmax", "logsumexp", "scaled_dot_product_attention"}
 INVERSES = {"arccos", "arcsin", "acos", "asin", "arctanh", "atanh", "erfinv", "arccosh", "acosh"}
 SAME_VALUES = {"astype", "reshape", "squeeze", "expand_dims", "broadcast_to", "flatten", "transpose", "getitem", "view"}
@@ -123,7 +124,12 @@ def _overflow(tape: Tape, operation: Operation, operands: list[Any]) -> Told:
         return {"kind": "overflow", "dtype": kind, "value": largest(operands)}
     if kind in HALVES and (wide := widened(operation)) is not None and math.isfinite(wide):
         return {"kind": "overflow", "dtype": kind, "value": wide}
-    if all(tape.states[one] == INFINITE for one in operation.outputs) or operation.name in ("exp", "expm1", "matmul"):
+    grows = operation.name in ("exp", "expm1", "matmul")
+    if operation.name == ATTENTION:  # a softmax of products: NaN where one of these is infinite
+        import mlx.core as mx
+
+        grows = kind in FLOATS and largest(operands) ** 2 > mx.finfo(getattr(mx, kind)).max
+    if grows or all(tape.states[one] == INFINITE for one in operation.outputs):
         return {"kind": "overflow", "dtype": kind, "value": math.inf}
     return {}
 

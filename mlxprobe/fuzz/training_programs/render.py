@@ -155,7 +155,7 @@ class Net(nn.Module):
             lines.append(f"x = (start + 5 * mx.arange({LENGTH + 1})) % {WORDS}")
             same = self.fault == "unshifted"
             if self.label:
-                lines.append(f"x, {y} = x[:, :-1], x[:, {':-1' if same else '1:'}]")
+                lines.append(f"x, {y} = x[:, :-1], x[:, {':-1' if same else '1:'}]{self.at('unshifted')}")
         elif plan.data == "tokens":
             lines = [f"{y} = mx.random.randint(0, {CLASSES}, (32,))"]
             lines.append(f"x = {CLASSES} * mx.random.randint(0, {WORDS // CLASSES}, (32, {LENGTH})) + {y}[:, None]")
@@ -185,7 +185,8 @@ class Net(nn.Module):
             lines.append(f"chosen = mx.take_along_axis(outputs, {classes}[..., None], axis=-1).squeeze(-1)")
             lines.append("value = mx.mean(total - chosen)")
         else:
-            lines.append(f'value = nn.losses.cross_entropy(outputs, {classes}, reduction="mean"){self.at("unshifted")}')
+            mark = "" if self.label else self.at("unshifted")
+            lines.append(f'value = nn.losses.cross_entropy(outputs, {classes}, reduction="mean"){mark}')
         shared = plan.accumulate > 1 and plan.averages == "loss" and self.fault != "sum of gradients"
         lines.append(f"return value / {plan.accumulate}" if shared else "return value")
         return "\n".join([f"def loss_fn(model, {self.batch}):", *indented(lines)])
