@@ -11,6 +11,7 @@ import re
 import statistics
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,7 +76,8 @@ def watched(file: Path, *, anywhere: bool = False) -> Answer:
     scope = scope_of(text, line)
     ours = [one for one in found if Path(one.file).name == file.name]
     there = any(scope_of(text, one.line) == scope or (anywhere and scope == MODULE) for one in ours)
-    beside = tuple(one for one in grave if one.code not in wanted | listed(text, "also"))
+    known = wanted | listed(text, "also")
+    beside = tuple(one for one in grave if one.code not in known and root(one, findings) not in known)
     return Answer(file, marks[0], "found" if there else "misplaced" if found else "missed", beside, findings, seen)
 
 
@@ -84,6 +86,16 @@ def listed(text: str, word: str) -> set[str]:
 
 
 PARSING = threading.Lock()  # Python 3.11 cannot build two trees at a time
+
+
+def root(one: Finding, findings: Sequence[Finding]) -> str:
+    """Return the code of the finding that a finding follows from in the end."""
+    causes = {other.code: other.follows for other in findings}
+    code, passed = one.follows, set[str]()
+    while causes.get(code) and code not in passed:
+        passed.add(code)
+        code = causes[code]
+    return code
 
 
 def scope_of(text: str, line: int) -> tuple[int, int]:

@@ -111,7 +111,7 @@ def test_what_a_process_waits_for_is_told_by_its_state_or_its_line() -> None:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Return the time, which the test sets from here on."""
     now_s = [0.0]
-    for module in ("states", "told"):
+    for module in ("states", "ps_cache"):
         monkeypatch.setattr(f"mlxprobe.system.portable.{module}.time", SimpleNamespace(monotonic=lambda: now_s[0]))
     return now_s
 
