@@ -74,9 +74,9 @@ def unaveraged_accumulation(seen: Observation) -> Iterator[Finding]:
         message += f", at {fact.before}" if fact.before else ", by this line"
         yield rule("MP203").at(f"{message}: each step is taken twice", at.file, at.line)
         return
-    for fact, at in seen.facts(GradientsAccumulated):
-        if abs(fact.share - 1) > SUM or fact.scalings != 1:
-            continue
+    summed = [(fact, at) for fact, at in seen.every(GradientsAccumulated) if abs(fact.share - 1) <= SUM]
+    places = {(at.file, at.line): (fact, at) for fact, at in summed if fact.scalings == 1}  # another model may average
+    for fact, at in places.values():
         severity = Severity.NOTE if fact.optimizer in SCALE_FREE else Severity.WARNING
         message = f"the update is the sum of {fact.calls} gradient calls, each of a loss that is a mean{seen_at(fact)}"
         yield rule("MP203").at(message, at.file, at.line, severity=severity, gradients=fact.calls)
