@@ -47,12 +47,18 @@ def entry_point() -> None:
         pass
     if code == INTERRUPTED and _came:
         code = 128 + _came[0]
-    try:
-        from mlxprobe.cli import streams
+    over = False
+    while not over:
+        try:
+            import signal
 
-        streams.end()
-    except KeyboardInterrupt:
-        code = code or INTERRUPTED
+            from mlxprobe.cli import streams
+
+            streams.end()
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # all that is left is to exit
+            over = True
+        except KeyboardInterrupt:
+            code = code or INTERRUPTED
     sys.exit(code)
 
 
