@@ -21,12 +21,12 @@ run: .venv/installed
 
 test: .venv/installed lint
 	$(BIN)/pytest tests -n logical --maxprocesses 8
-	MLXPROBE_PLATFORM=portable $(BIN)/pytest tests/platform tests/supervisor -n logical --maxprocesses 8 -k "$(TELLING)"
+	MLXPROBE_PLATFORM=portable $(BIN)/pytest tests/system tests/supervisor -n logical --maxprocesses 8 -k "$(TELLING)"
 	$(BIN)/pytest scenarios -n logical --maxprocesses 8
 
 # What other systems than Linux have, on this one: README tells the limits.
 test-portable: .venv/installed
-	MLXPROBE_PLATFORM=portable $(BIN)/pytest tests/platform tests/supervisor tests/diagnosis/test_findings.py -n logical --maxprocesses 8
+	MLXPROBE_PLATFORM=portable $(BIN)/pytest tests/system tests/supervisor tests/diagnosis/test_findings.py -n logical --maxprocesses 8
 	MLXPROBE_PLATFORM=portable $(BIN)/pytest scenarios -n logical --maxprocesses 8 -k "not one_has_four"
 
 lint: .venv/installed

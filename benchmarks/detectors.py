@@ -116,7 +116,7 @@ def main() -> None:
     if not asked["folder"]:
         write(folder, int(asked["healthy"]), int(asked["faulty"]), int(asked["seed"]))
     files = [file for kind in ("healthy", "faulty") for file in sorted((folder / kind).glob("*.py"))]
-    look = partial(watched, anywhere=bool(asked["folder"]))  # as tests/test_findings.py does
+    look = partial(watched, anywhere=bool(asked["folder"]))  # as tests/diagnosis/test_findings.py does
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         report(pool.map(look, files), folder / "kept" if not asked["folder"] else Path(tempfile.mkdtemp()) / "kept")
 
