@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -92,6 +93,10 @@ def test_a_script_whose_name_is_not_utf_8_is_watched(folder: Path) -> None:
     assert (one.program, one.steps) == (r"tr\xff.py", 25)
 
 
+# What Python itself prints where Ctrl-C comes in a callback of its import system: no program hears of that.
+LOST = re.compile(
+    rb"Exception ignored in: <function _get_module_lock[^\n]*\nTraceback[^\n]*\n[^\n]*\nKeyboardInterrupt: ?\n"
+)
 BEGUN = """
 from mlxprobe import cli
 run = cli._run
@@ -152,6 +157,7 @@ def test_ctrl_c_at_any_moment_is_130_without_a_traceback(order: list[str], folde
             time.sleep(0.03 * k)
             os.kill(one.pid, signal.SIGINT)
             _, err = one.communicate(timeout=60)
+        err = LOST.sub(b"", err)
         assert b"Traceback" not in err and b"Aborted" not in err and b"Exception" not in err, err.decode()
         told.add(one.returncode)
     assert told <= {0, 130, -2}, told

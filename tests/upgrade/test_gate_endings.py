@@ -138,7 +138,7 @@ def closed_index(project: Path, patch: pytest.MonkeyPatch) -> None:
 
 NO_ENVIRONMENT = [
     ("a broken cache", broken_cache, "Failed to initialize cache"),
-    ("an index that does not answer", closed_index, "Failed to fetch: http://127.0.0.1:9/mlx/"),
+    ("an index that does not answer", closed_index, "Failed to fetch: http://127.0.0.1:9/"),
 ]
 
 
