@@ -97,8 +97,6 @@ def test_a_script_whose_name_is_not_utf_8_is_watched(folder: Path) -> None:
 LOST = re.compile(
     rb"Exception ignored in: <function _get_module_lock[^\n]*\nTraceback[^\n]*\n[^\n]*\nKeyboardInterrupt: ?\n"
 )
-    rb"Exception ignored in: <function _get_module_lock[^\n]*\nTraceback[^\n]*\n[^\n]*\nKeyboardInterrupt: ?\n"
-)
 BEGUN = """
 from mlxprobe import cli
 run = cli._run
