@@ -167,7 +167,8 @@ class Reader:
     def _hides(self, node: ast.expr) -> bool:
         """Tell whether an expression is a function of C, under some name, that changes or says something.
 
-        Functions of Python are read when they run; no event tells of one of C that `functools.partial` calls.
+        Functions of Python are read when they run. Python reports no event for a C function that `functools.partial`
+        calls.
         """
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "getattr":
             return static.is_a(self._value(node.args[0]) if node.args else UNKNOWN, (list, dict, set))

@@ -58,7 +58,7 @@ class Facts:
                 self._send(fact, (file, line), count)
         except Exception as error:
             let_through(error)
-            with QUIETLY:  # there is nobody left to report to
+            with QUIETLY:  # a failure to report a failure cannot be reported
                 self._send(DetectorFailed(detector="agent", error=brief(error)), call_site.NOWHERE)
 
     def nothing_trainable(self, seen_at: tuple[str, int]) -> None:

@@ -126,7 +126,7 @@ class Window:
         self.stream = self.applies = -1  # of the last of them, and of the last before an update
 
     def takes(self, updates: int) -> None:
-        """The latest of so many updates has taken another number of calls than the one before it."""
+        """Count an update with another number of gradient calls than the last; `updates` is the total so far."""
         if updates > 1:
             known = [self.calls, *([self.of] if updates > 2 else [])]
             self.least, self.most = min([*known, self.least or self.calls]), max([*known, self.most])

@@ -1,1 +1,1 @@
-"""Which steps are looked at closely, at what price, and who is told of them."""
+"""Which steps are sampled, at what cost, and which inspectors get them."""
