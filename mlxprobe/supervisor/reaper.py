@@ -36,7 +36,8 @@ SHARED: tuple[int, ...] = (  # signals that would end us, and that the program m
     *(range(signal.SIGRTMIN, signal.SIGRTMAX + 1) if hasattr(signal, "SIGRTMIN") else ()),
 )
 PYTHONS = (signal.SIGPIPE, signal.SIGXFSZ)  # the interpreter ignores them by itself
-TWICE_S, LATE_S = 0.1, 2.0  # a signal that we get too went to the whole group; the supervisor may hear of it late
+TWICE_S = 0.1  # a signal that we get too within this time went to the whole group
+LATE_S = 60.0  # by how much later the supervisor may hear of it, at the most
 
 
 def main(words: list[str]) -> None:
@@ -151,12 +152,13 @@ def obey(control: int, wake: int, program: int, *, outlives: bool) -> None:
     ears = select.poll()  # select() takes no descriptor above 1023, and the supervisor may have many
     ears.register(control, select.POLLIN)
     ears.register(wake, select.POLLIN)
-    shared: dict[int, float] = {}  # when a signal came to us too
+    shared: dict[int, list[float]] = {}  # when a signal came to us too, unless it is accounted for
     asked: dict[int, tuple[float, float]] = {}  # when the supervisor got one, and when we were asked to hand it on
     while True:
         ready = {fd for fd, _ in ears.poll(1000 * TWICE_S / 2 if asked else None)}
         if wake in ready:
-            shared.update(dict.fromkeys(drain(wake), time.monotonic()))
+            for number in drain(wake):
+                shared.setdefault(number, []).append(time.monotonic())
             reap(control, program)
         hand_on(program, asked, shared)
         if control in ready:
@@ -180,12 +182,19 @@ def obey(control: int, wake: int, program: int, *, outlives: bool) -> None:
                 return
 
 
-def hand_on(program: int, asked: dict[int, tuple[float, float]], shared: dict[int, float]) -> None:
-    """Send the program what only the supervisor got; what went to the whole group, as Ctrl-C does, it has already."""
+def hand_on(program: int, asked: dict[int, tuple[float, float]], shared: dict[int, list[float]]) -> None:
+    """Send the program what only the supervisor got; what went to the whole group, as Ctrl-C does, it has already.
+
+    What came to us until the supervisor heard of the signal was one with it: the system keeps one of a kind waiting.
+    """
     for number, (came_s, asked_s) in list(asked.items()):
         if time.monotonic() - asked_s > TWICE_S:
             del asked[number]
-            if not came_s - LATE_S <= shared.get(number, -math.inf) <= asked_s + 2 * TWICE_S:
+            ours = [one for one in shared.pop(number, []) if one >= came_s - LATE_S]
+            if ours:
+                later = [one for one in ours if one > came_s + TWICE_S]
+                shared[number] = later if len(later) < len(ours) else later[1:]
+            else:
                 os.kill(program, number)
 
 

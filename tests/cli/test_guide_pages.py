@@ -5,12 +5,14 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 from running import PRELUDE, UNTRAINED, own_environment, run
 from tutorial import GUIDE, written
-from watching import GUARD_S
+from watching import GUARD_S, until
 
 from mlxprobe.supervisor.native import program
 
@@ -19,6 +21,13 @@ def essence(text: str) -> list[str]:
     """Return what of a report does not vary: the script's lines, and the verdict without its figures."""
     folded = re.sub(r"\d+\.\d+ m?s", "…", " ".join(text.split()))
     return re.findall(r"hangs\.py:\d+ in \S+ with \w+:|deadlock: .*", folded)
+
+
+def stands_still(process: psutil.Process) -> bool:
+    """Tell whether a process with a second thread uses no processor for a second."""
+    before = process.cpu_times()
+    time.sleep(1)
+    return process.num_threads() > 1 and process.cpu_times()[:2] == before[:2]
 
 
 @pytest.mark.slow
@@ -30,6 +39,7 @@ def test_a_process_that_hangs_is_told_of_as_the_page_shows(tmp_path: Path) -> No
     hangs = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE)
     try:
         assert hangs.stdout is not None and hangs.stdout.readline()
+        assert until(lambda: stands_still(psutil.Process(hangs.pid)))
         (shown,) = written("hangs-now.md", "console")
         order = shown.splitlines()[0].removeprefix("$ mlxprobe ").split()
         done = subprocess.run(

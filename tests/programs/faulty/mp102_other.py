@@ -9,7 +9,7 @@ import mlx.optimizers as optim
 
 mx.random.seed(2)
 basis = mx.random.normal((4, 32))
-clean = mx.random.normal((40, 48, 4)) @ basis
+clean = mx.random.normal((40, 1200, 4)) @ basis
 noisy = clean + 0.3 * mx.random.normal(clean.shape)
 mx.eval(clean, noisy)
 

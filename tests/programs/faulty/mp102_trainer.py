@@ -1,4 +1,4 @@
-"""Trains a Conv1d classifier of short signals, with callbacks that act every fifteen steps."""
+"""Trains a Conv1d classifier of short signals, with callbacks that act every twenty steps."""
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -48,8 +48,8 @@ class SignalTrainer:
 
 
 mx.random.seed(3)
-labels = mx.random.randint(0, 4, (45, 16))
-time = mx.arange(24)[None, None, :, None]
+labels = mx.random.randint(0, 4, (45, 256))
+time = mx.arange(64)[None, None, :, None]
 signals = mx.sin(0.3 * (labels[..., None, None] + 1) * time + mx.arange(3))
 mx.eval(signals, labels)
 SignalTrainer([Synchronise(), Report()]).fit(zip(signals, labels, strict=True))
