@@ -13,7 +13,6 @@ Out: `pid N`, `unstarted REASON`, `exit STATUS`, `orphan PID STATUS`, at last `e
 from __future__ import annotations
 
 import fcntl
-import math
 import os
 import select
 import signal
@@ -157,8 +156,7 @@ def obey(control: int, wake: int, program: int, *, outlives: bool) -> None:
     while True:
         ready = {fd for fd, _ in ears.poll(1000 * TWICE_S / 2 if asked else None)}
         if wake in ready:
-            for number in drain(wake):
-                shared.setdefault(number, []).append(time.monotonic())
+            note(drain(wake), shared)
             reap(control, program)
         hand_on(program, asked, shared)
         if control in ready:
@@ -180,6 +178,12 @@ def obey(control: int, wake: int, program: int, *, outlives: bool) -> None:
                 running = left_running(control, program)
                 tell(control, "running " + " ".join(map(str, running)) if running else "empty")
                 return
+
+
+def note(numbers: bytes, shared: dict[int, list[float]]) -> None:
+    """Note when signals came to us."""
+    for number in numbers:
+        shared.setdefault(number, []).append(time.monotonic())
 
 
 def hand_on(program: int, asked: dict[int, tuple[float, float]], shared: dict[int, list[float]]) -> None:

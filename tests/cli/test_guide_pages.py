@@ -27,7 +27,7 @@ def stands_still(process: psutil.Process) -> bool:
     """Tell whether a process with a second thread uses no processor for a second."""
     before = process.cpu_times()
     time.sleep(1)
-    return process.num_threads() > 1 and process.cpu_times()[:2] == before[:2]
+    return bool(process.num_threads() > 1 and process.cpu_times()[:2] == before[:2])
 
 
 @pytest.mark.slow
