@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 
 import mlxprobe.supervisor.watch
-from mlxprobe.runner.limits import limits_of
+from mlxprobe.runner.watch_session import limits_of
 from mlxprobe.schema.program import Program
 from mlxprobe.schema.record_io import load
 from mlxprobe.selftest import overhead

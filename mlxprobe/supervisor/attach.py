@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from mlxprobe.schema.live import Looked
 from mlxprobe.schema.observation import Stack
@@ -19,11 +19,12 @@ from mlxprobe.supervisor.pipes import tail_of
 from mlxprobe.supervisor.process_snapshot import Sitter, may_progress
 from mlxprobe.supervisor.process_tree_snapshot import Readings
 from mlxprobe.supervisor.pyspy_stacks import MISSING, Spied, in_mlx
+from mlxprobe.supervisor.rank_cpu import Spent
 from mlxprobe.supervisor.sample import TreeSampler
 from mlxprobe.supervisor.stack_sampling import Film
-from mlxprobe.supervisor.strangers import MOST, Strangers
 from mlxprobe.system.system import system
 
+MOST = 32  # processes whose stacks are read
 POLL_S = 0.05
 LONGEST_TURN_S = 0.25
 STACKS_S = 0.25  # from one look at the stacks to the next
@@ -221,3 +222,36 @@ class Attachment:
 
 def _position(stack: Stack) -> tuple[tuple[str, int], ...]:
     return tuple((frame.file, frame.line) for frame in stack.frames)
+
+
+class Strangers:
+    """The processes of a tree that carry no agent, as `Suspicion` asks for them."""
+
+    def __init__(self, spied: Spied) -> None:
+        self._spied = spied
+        self.pythons: set[int] = set()
+        self.ranks: set[int] = set()
+
+    @property
+    def above(self) -> set[int]:
+        """The launcher of ranks, which only waits for them."""
+        return self.pythons - self.ranks if self.ranks else set()
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether any has a GPU's driver loaded."""
+        return any(map(process_tree_snapshot.on_gpu, self.pythons))
+
+    def crew(self) -> dict[int, Spent]:
+        """Look at none: what they have built, nobody tells."""
+        return {}
+
+    @property
+    def own_threads(self) -> set[str]:
+        """The bystanders: threads that what stands in MLX does not wait for."""
+        numbers = self._spied.numbers
+        return {str(numbers[key]) for key in self._spied.bystanders if key in numbers}
+
+    def asked(self, living: Collection[int]) -> dict[int, Iterable[int]]:
+        """Return the processes that run Python; of a launcher, its ranks."""
+        return dict.fromkeys(sorted((self.pythons - self.above) & set(living))[:MOST], ())

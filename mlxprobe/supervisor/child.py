@@ -7,9 +7,10 @@ import os
 import select
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from mlxprobe.agent.wire.constants import (
     DEVICE_VARIABLE,
@@ -23,12 +24,15 @@ from mlxprobe.schema.errors import ProbeError
 from mlxprobe.schema.program import Program
 from mlxprobe.schema.texts import masked
 from mlxprobe.supervisor import reaper_client
-from mlxprobe.supervisor.orphan_cleanup import sweep
 from mlxprobe.supervisor.pipes import OWN_STDERR, TAIL_BYTES, ReadEnd, tail_of, written
 from mlxprobe.supervisor.spawn_request import order
 from mlxprobe.supervisor.target import Watched
 from mlxprobe.system.kin import kin
 
+if TYPE_CHECKING:
+    import psutil
+
+ORPHANS_END_WITHIN_S = 5.0
 AGENT = Path(__file__).parents[1] / "agent" / "__main__.py"
 BOOTSTRAP = AGENT.with_name("bootstrap")
 END_WITHIN_S = 8.0
@@ -235,3 +239,39 @@ def _command(pid: int) -> str:
 
     words = " ".join(masked(system.command(pid)))
     return words if len(words) <= COMMAND_CHARACTERS else f"{words[:COMMAND_CHARACTERS]} …"
+
+
+def sweep(folder: Path, session: int) -> tuple[int, ...]:
+    """Kill what carries the temporary folder in its environment or is in the session; return what would not die.
+
+    A process that detached itself, was given an empty environment and outlived its reaper is not found.
+    A session that is not known is 0, which is also that of what entered a container from outside.
+    """
+    import psutil  # here, where it is seldom needed: it takes as long to import as a short program does to run
+
+    deadline = time.monotonic() + ORPHANS_END_WITHIN_S
+    while (living := list(_marked(str(folder), session))) and time.monotonic() < deadline:
+        for process in living:
+            try:
+                process.kill()  # psutil makes sure that the number still means the process that was found
+            except psutil.Error:
+                continue
+        time.sleep(0.01)
+    return tuple(process.pid for process in living)
+
+
+def _marked(folder: str, session: int) -> Iterator[psutil.Process]:
+    import psutil
+
+    for process in psutil.process_iter():
+        try:
+            if process.status() == psutil.STATUS_ZOMBIE and process.num_threads() < 2:
+                continue
+            if session and os.getsid(process.pid) == session:  # one whose main thread has ended has no environment
+                yield process
+                continue
+            environment = process.environ()
+            if folder in (environment.get("TMPDIR"), environment.get(FOLDER_VARIABLE)):
+                yield process
+        except (psutil.Error, OSError):  # ended meanwhile, or another user's
+            continue

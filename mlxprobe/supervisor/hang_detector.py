@@ -6,20 +6,18 @@ Its threads are looked at up to ten times a second in between: that costs the pr
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 import msgspec
 
 from mlxprobe.schema.enums import HangKind
 from mlxprobe.schema.observation import Silence, Stack
-from mlxprobe.supervisor.members import Begun, Members, Taker
 from mlxprobe.supervisor.native import with_native
 from mlxprobe.supervisor.rank_cpu import Crew, Spent
-from mlxprobe.supervisor.rest import Rest
 from mlxprobe.supervisor.sample import TreeSampler
 from mlxprobe.supervisor.stacks import lines_of
-from mlxprobe.system.interface import STOPPED
+from mlxprobe.system.interface import ASLEEP, READY, STOPPED, Thread
 from mlxprobe.system.system import system
 
 FIRST_SHARE = 0.25  # of the limit, after which ranks are looked at first
@@ -224,3 +222,72 @@ def unmoved(early: Sequence[Stack], late: Sequence[Stack]) -> bool:
 
 def _positions(stacks: Sequence[Stack], pids: Collection[int]) -> list[tuple[object, ...]]:
     return sorted((s.pid, s.thread, tuple((f.file, f.line) for f in s.frames)) for s in stacks if s.pid in pids)
+
+
+class Begun(Protocol):
+    """Who is silent: a child that we have started, or a process that ran already."""
+
+    started_s: float
+    printed_bytes: int
+
+
+class Taker(Protocol):
+    """Who takes stacks: an agent's, or those that are read from outside."""
+
+    def take(self, programs: Mapping[int, Iterable[int]], *, final: bool = False) -> tuple[Stack, ...]:
+        """Return the stacks of those that answered."""
+
+
+class Members(Protocol):
+    """What is known of a tree's processes beside what the system tells."""
+
+    @property
+    def own_threads(self) -> Collection[str]:
+        """The threads that do not count."""
+
+    @property
+    def above(self) -> Collection[int]:
+        """The processes that only wait for others."""
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether any computes where no system tells how busy it is."""
+
+    def crew(self) -> Mapping[int, Spent]:
+        """Look at the processes of a group of several ranks."""
+
+    def asked(self, living: Collection[int]) -> Mapping[int, Iterable[int]]:
+        """Return whom to ask for stacks, each with its forks."""
+
+
+class Rest:
+    """Follow the threads of a tree from look to look.
+
+    A thread that sleeps at two looks, and has left no processor in between, was on none: it slept all the time. CPU
+    times cannot show that: what a thread has waited for a processor enters them only once it gets one.
+    """
+
+    def __init__(self) -> None:
+        self.since_s: float | None = None  # the first of the looks that found all asleep and nothing changed
+        self.threads: Sequence[Thread] = ()
+        self._looks = self._ready = 0
+
+    def look(self, found: Sequence[Thread], now_s: float) -> None:
+        """Take in what a look has found."""
+        same = sorted(found) == sorted(self.threads)
+        if not found or any(one.state != ASLEEP for one in found):
+            self.since_s = None
+        elif self.since_s is None or not same:
+            self.since_s = now_s
+        self.threads = found
+        self._looks += 1
+        self._ready += any(one.state in READY for one in found)
+
+    def lasted_s(self, now_s: float) -> float:
+        """Return for how long every thread has slept without a break."""
+        return 0.0 if self.since_s is None else now_s - self.since_s
+
+    @property
+    def always_ready(self) -> bool:
+        """Tell whether at every look some thread ran, or waited for a processor or a disk."""
+        return self._looks > 0 and self._ready == self._looks

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.schema.observation import Limits, Observation, Program, Silence
+from mlxprobe.schema.observation import Limits, Observation, Program, Silence, Step
 from mlxprobe.supervisor import kernel_cache
 from mlxprobe.supervisor.event_log import EventLog
 from mlxprobe.supervisor.hang_detector import Suspicion
@@ -16,10 +16,12 @@ from mlxprobe.supervisor.processes import Processes
 from mlxprobe.supervisor.sample import SAMPLE_S, TreeSampler
 from mlxprobe.supervisor.stacks import Stacks
 from mlxprobe.supervisor.start import Started, started
-from mlxprobe.supervisor.suspend_detection import Pauses
 from mlxprobe.supervisor.target import Watched
 from mlxprobe.system.system import system
 
+LEAST_S = 5.0  # less is a busy machine
+CPU_SHARE = 0.1  # more of it, and it was we who were busy
+MOST = 100
 POLL_S = 0.025
 HURRY_S = 0.01  # between looks at a program that is about to reach its memory limit
 STARVED_S = 2.0  # for which we may get no processor; a longer pause is another's doing
@@ -28,7 +30,6 @@ HELD_S = 5.0  # for which a program that is stopped is not silent
 LOST_S = 0.9
 IDLE_S = 1.0  # without progress: less is no news of a program whose time is up
 REAPED_WITHIN_S = 5.0  # a program that has ended closes its events, on a busy machine, long before it is reaped
-
 Progress = Callable[["Watcher"], bool | None]
 
 
@@ -246,3 +247,27 @@ def watched(
     child.finish(ended)
     watcher.processes.feed(child.take_events())
     return watcher.observations("unreaped" if child.left else ended)
+
+
+class Pauses:
+    """The pauses of our own loop, as seconds since a start."""
+
+    def __init__(self, started_s: float) -> None:
+        self._started_s = started_s
+        self._found: list[tuple[float, float]] = []
+        self._polled_s, self._used_s = time.monotonic(), time.process_time()
+
+    def passed_s(self) -> float:
+        """Return how long it is since we were asked last, and note where that was a pause."""
+        before_s, used_s = self._polled_s, self._used_s
+        self._polled_s, self._used_s = time.monotonic(), time.process_time()
+        passed_s = self._polled_s - before_s
+        if passed_s > LEAST_S and self._used_s - used_s < CPU_SHARE * passed_s:
+            self._found.append((before_s - self._started_s, self._polled_s - self._started_s))
+            del self._found[:-MOST]
+        return passed_s
+
+    def took_s(self, step: Step) -> float:
+        """Return what a step took without the pauses in it."""
+        began_s = step.t_s - step.step_s
+        return step.step_s - sum(max(0.0, min(end, step.t_s) - max(start, began_s)) for start, end in self._found)

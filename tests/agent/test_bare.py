@@ -8,7 +8,7 @@ from typing import Any
 import mlx.core as mx
 import pytest
 
-from mlxprobe.agent.lifecycle import bare
+from mlxprobe.agent.lifecycle import main
 from mlxprobe.agent.wire.constants import DEVICE_VARIABLE
 
 
@@ -32,7 +32,7 @@ def test_it_computes_on_the_device_that_was_asked_for(
     monkeypatch.setitem(sys.modules, "to_be_run", module)
     monkeypatch.setenv(DEVICE_VARIABLE, device)
     monkeypatch.setattr(mx, "set_default_device", devices.append)
-    monkeypatch.setattr(bare, "keep_stacks", lambda *_, **__: None)
-    assert bare.run(["to_be_run", "word"], heard, str(tmp_path)) == 0  # type: ignore[arg-type]
+    monkeypatch.setattr(main, "keep_stacks", lambda *_, **__: None)
+    assert main.run(["to_be_run", "word"], heard, str(tmp_path)) == 0  # type: ignore[arg-type]
     assert devices == ([mx.Device(getattr(mx, device))] if device else [])
     assert heard.names == ["process", "begin", "body", "tick", "end"]

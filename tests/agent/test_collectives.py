@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from mlxprobe.agent.graph import lazy_graph
-from mlxprobe.agent.hooks.apart import MANY, Apart
-from mlxprobe.agent.hooks.collectives import Collectives
+from mlxprobe.agent.hooks.collectives import MANY, Apart, Collectives
 from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.recording.call_context import Nesting
 from mlxprobe.agent.recording.recorder import Recorder

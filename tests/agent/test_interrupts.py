@@ -27,8 +27,7 @@ from mlxprobe.agent.hooks.flight_recorder import BlackBox
 from mlxprobe.agent.hooks.threads import Threads
 from mlxprobe.agent.hooks.updates import Updates
 from mlxprobe.agent.inspectors.adapters.lora_fuse_error import Fusing
-from mlxprobe.agent.inspectors.data import baked
-from mlxprobe.agent.inspectors.data.token_ids import Indices
+from mlxprobe.agent.inspectors.data import token_ids
 from mlxprobe.agent.inspectors.models import functional
 from mlxprobe.agent.inspectors.updates.optimizer_recreation import Renewals
 from mlxprobe.agent.intercept.events import Binding, CallEvent
@@ -266,12 +265,12 @@ def evaluates_late(monkeypatch: pytest.MonkeyPatch) -> dict[str, Callable[[], An
     for owner, name in ((lora_detection, "_scale"), (lazy_graph, "number"), (Effects, "visit")):
         monkeypatch.setattr(owner, name, lambda *_: interrupt())
     monkeypatch.setattr(lazy_graph, "pending", lambda _: 0)
-    monkeypatch.setattr(baked, "speaks", lambda: True)
+    monkeypatch.setattr(token_ids, "speaks", lambda: True)
     return {
         "a call made anew": lambda: again(interrupt),
         "a layer": lambda: lora_detection.adds(Adapter("", layer, *parts)),
-        "ids of a trace": lambda: baked.Baked(inspection).traced(call_site.NOWHERE, late),
-        "ids": lambda: Indices(inspection)._compare_with_table("target", mx.array([1]), 2, call_site.NOWHERE),
+        "ids of a trace": lambda: token_ids.Baked(inspection).traced(call_site.NOWHERE, late),
+        "ids": lambda: token_ids.Indices(inspection)._compare_with_table("target", mx.array([1]), 2, call_site.NOWHERE),
         "a fused weight": lambda: Fusing(inspection)._where_it_can_be(interrupt),
         "a function": lambda: functional.Reading([]).visit(sys._getframe()),
     }

@@ -2,7 +2,7 @@
 
 import mlx.core as mx
 
-from mlxprobe.agent.hooks.leaves import Leaves
+from mlxprobe.agent.hooks.collectives import Leaves
 
 
 def test_a_gradient_is_named_as_long_as_it_is_itself() -> None:

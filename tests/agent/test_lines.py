@@ -6,7 +6,7 @@ import sys
 from types import FrameType
 from typing import Any
 
-from mlxprobe.agent.introspection.lines import MOST, Lines
+from mlxprobe.agent.compiled.captured_reads import MOST, Lines
 
 
 def branches(flag: bool, turns: int = 0) -> int:

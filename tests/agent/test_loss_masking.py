@@ -7,7 +7,7 @@ import pytest
 
 from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.graph.loss_classifier import LossKind
-from mlxprobe.agent.sampling.tails import longest_run, longest_tail, rows_of, tail
+from mlxprobe.agent.inspectors.losses.loss_masking import longest_run, longest_tail, rows_of, tail
 
 
 @pytest.mark.parametrize(

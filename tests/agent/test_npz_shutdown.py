@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mlxprobe.agent.lifecycle import npz_shutdown
+from mlxprobe.agent.lifecycle.agent import await_archives
 
 
 @pytest.fixture
@@ -28,13 +28,13 @@ def test_what_a_thread_lets_go_of_is_waited_for(archive: zipfile.ZipFile) -> Non
     threading.Thread(target=hold).start()
     threading.Timer(0.05, may_go.set).start()
     archive.close()
-    npz_shutdown.let_go(within_s=600)
+    await_archives(within_s=600)
     assert not held
 
 
 def test_what_the_program_keeps_is_not_waited_for_longer_than_allowed(archive: zipfile.ZipFile) -> None:
     kept = archive.open("one")
     began_s = time.monotonic()
-    npz_shutdown.let_go(within_s=0.05)
+    await_archives(within_s=0.05)
     assert time.monotonic() - began_s >= 0.05
     assert not kept.closed

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from mlxprobe.agent.intercept.intercepts import Intercepts
-from mlxprobe.agent.recording.peak_memory import Peaks
+from mlxprobe.agent.recording.call_context import Peaks
 
 
 class Core:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mlxprobe.agent.lifecycle.remotes import remote
+from mlxprobe.agent.lifecycle.child_exits import remote
 from mlxprobe.protocol.facts.processes import RemoteRank
 
 SCRIPT = "stty -echo; cd /a; export MLX_RANK=3; cmd=(python 'train it.py' --fast); exec \"${cmd[@]}\""

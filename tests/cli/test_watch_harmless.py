@@ -17,7 +17,7 @@ from running import MLXPROBE, PRELUDE, Terminal, own_environment, report_of, run
 from watching import until
 
 import mlxprobe
-from mlxprobe.runner import limits, watch_session
+from mlxprobe.runner import watch_session
 from mlxprobe.runner.watch_session import Watch
 from mlxprobe.schema import record_io
 from mlxprobe.schema.enums import Outcome
@@ -277,7 +277,7 @@ RESUMES = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.01)\nwh
 
 
 def test_who_is_interrupted_long_after_a_silence_was_not_stuck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "STALL_FLOOR_S", 0.5)
+    monkeypatch.setattr(watch_session, "STALL_FLOOR_S", 0.5)
     (tmp_path / "train.py").write_text(PRELUDE + RESUMES)
     running = Watch(Program(name="train.py", command=(sys.executable, "train.py"), cwd=str(tmp_path)), resolve({}, {}))
 
@@ -295,7 +295,8 @@ def test_a_killed_watch_leaves_its_report(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(
         PRELUDE + "import threading; threading.Lock().acquire(); l = threading.Lock(); l.acquire(); l.acquire()"
     )
-    soon = "from mlxprobe.runner import limits; limits.STALL_FLOOR_S = 1.0; from mlxprobe.cli import main; main()"
+    soon = "from mlxprobe.runner import watch_session as it; it.STALL_FLOOR_S = 1.0; "
+    soon += "from mlxprobe.cli import main; main()"
     order = [sys.executable, "-c", soon, "watch", "--format", "json", "--output", "out.json", "train.py"]
     with subprocess.Popen(
         order, cwd=tmp_path, env=own_environment(), stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -312,7 +313,7 @@ def test_a_killed_watch_leaves_its_report(tmp_path: Path) -> None:
 def test_when_the_time_is_up_of_a_program_that_is_stuck_its_deadlock_is_still_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "STALL_FLOOR_S", 1.5)
+    monkeypatch.setattr(watch_session, "STALL_FLOOR_S", 1.5)
     (tmp_path / "train.py").write_text(PRELUDE + "import queue\ntrain(3)\nqueue.Queue().get()")
     program = Program(name="train.py", command=(sys.executable, "train.py"), cwd=str(tmp_path))
     running = Watch(program, resolve({"timeout_s": "30"}, {}, tmp_path))

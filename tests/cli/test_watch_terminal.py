@@ -171,8 +171,8 @@ def test_ctrl_c_ends_a_program_that_does_not_handle_it(tmp_path: Path) -> None:
 
 def test_ctrl_c_at_last_ends_a_program_that_is_stuck_in_native_code(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(STUCK)
-    soon = "from mlxprobe.runner import limits; limits.STALL_FLOOR_S = 1.5; from mlxprobe.cli import entry_point; "
-    soon += "entry_point()"
+    soon = "from mlxprobe.runner import watch_session as it; it.STALL_FLOOR_S = 1.5; "
+    soon += "from mlxprobe.cli import entry_point; entry_point()"
     with Terminal([sys.executable, "-c", soon, "watch", "train.py"], tmp_path) as terminal:
         terminal.until(r"(stall|unknown): nothing has moved for \d+ s at .*train.py:\d+ .*Ctrl-C")
         terminal.write("\x03")

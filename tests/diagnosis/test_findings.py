@@ -11,7 +11,7 @@ import pytest
 from watching import GUARD_S
 
 from mlxprobe.diagnosis import RULES, examined
-from mlxprobe.diagnosis.reads import reads
+from mlxprobe.diagnosis.unchecked import reads
 from mlxprobe.protocol.facts.work import DetectorFailed
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Limits, Observation, Program

@@ -22,8 +22,7 @@ from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.inspector import Inspector, missing
 from mlxprobe.agent.wire.channel import Channel
 from mlxprobe.diagnosis import RULES
-from mlxprobe.diagnosis.reads import reads
-from mlxprobe.diagnosis.unchecked import unchecked
+from mlxprobe.diagnosis.unchecked import reads, unchecked
 from mlxprobe.protocol.fact import FACTS
 from mlxprobe.protocol.facts.losses import LossGraphSeen
 from mlxprobe.protocol.facts.models import CallNotRepeated

@@ -17,7 +17,7 @@ from pages import GUIDE, HOSTILE, baselines, hostile, hung, toy
 from mlxprobe.cli import main, report_inputs
 from mlxprobe.reports.html import render, render_all, vega_bundle
 from mlxprobe.reports.html.chart_data import MOST, charts, thinned
-from mlxprobe.reports.html.difference import pairs
+from mlxprobe.reports.html.context import pairs
 from mlxprobe.reports.html.escape import anchor, visible
 from mlxprobe.schema.enums import Outcome
 from mlxprobe.schema.errors import UsageError

@@ -11,7 +11,7 @@ import pytest
 from making import record, record_row, watched_row
 
 from mlxprobe.api import diagnosis_of
-from mlxprobe.cli.exit_code import exit_code
+from mlxprobe.cli.watch import exit_code
 from mlxprobe.diagnosis import RULES
 from mlxprobe.reports import FORMATS, WATCH_FORMATS
 from mlxprobe.reports.verdicts import verdict

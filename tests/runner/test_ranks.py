@@ -327,7 +327,7 @@ def test_ranks_go_on_as_they_would_unwatched_after_a_killed(who: str, tmp_path: 
 
 
 SOON = (
-    "from mlxprobe.runner import limits; limits.STALL_FLOOR_S = 3; limits.STALL_FACTOR = 0; "
+    "from mlxprobe.runner import watch_session; watch_session.STALL_FLOOR_S = 3; watch_session.STALL_FACTOR = 0; "
     "from mlxprobe.cli import entry_point; entry_point()"
 )
 

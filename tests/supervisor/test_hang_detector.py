@@ -12,9 +12,8 @@ import pytest
 from mlxprobe.schema.enums import HangKind
 from mlxprobe.schema.observation import Frame, Sample, Stack
 from mlxprobe.supervisor import hang_detector
-from mlxprobe.supervisor.hang_detector import Suspicion, unmoved
+from mlxprobe.supervisor.hang_detector import Rest, Suspicion, unmoved
 from mlxprobe.supervisor.rank_cpu import Spent
-from mlxprobe.supervisor.rest import Rest
 from mlxprobe.system.interface import Thread
 from mlxprobe.system.system import system
 

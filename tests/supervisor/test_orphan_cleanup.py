@@ -11,7 +11,7 @@ import psutil
 import pytest
 from watching import until
 
-from mlxprobe.supervisor.orphan_cleanup import _marked, sweep
+from mlxprobe.supervisor.child import _marked, sweep
 
 
 def test_a_session_that_is_not_known_is_nobodys(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import linecache
 import re
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from types import CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -23,7 +24,6 @@ from mlxprobe.agent.compiled.attribute_paths import (
 )
 from mlxprobe.agent.introspection import call_site, isolated_import
 from mlxprobe.agent.introspection.code_ownership import OWN
-from mlxprobe.agent.introspection.lines import Lines
 from mlxprobe.agent.introspection.trees import is_array
 from mlxprobe.agent.patching import static
 from mlxprobe.agent.patching.interrupts import let_through
@@ -32,6 +32,7 @@ from mlxprobe.agent.sampling.vmap import MADE_OF
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.compilation import NumberBakedIn
 
+MOST = 2000  # lines of one call: a loop has shown all of its lines by then
 FUNCTIONS, READS = 64, 128
 FOLLOWED = FunctionType, MethodType, partial, Unbound
 PLAIN = (bool, int, float, str)
@@ -242,3 +243,44 @@ def cells(function: Any) -> Iterator[tuple[CodeType, dict[str, Any]]]:
             ]
             if closure and call_site.is_users(code.co_filename):
                 yield code, closure
+
+
+class Lines:
+    """The lines that ran, by function; all count as run where they could not be followed."""
+
+    def __init__(self) -> None:
+        self._ran: dict[CodeType, set[int]] | None = None
+
+    def have_run(self, code: CodeType, line: int) -> bool:
+        """Return whether a line of a function ran when it was followed last."""
+        return self._ran is None or code not in self._ran or line in self._ran[code]
+
+    @contextmanager
+    def followed(self) -> Iterator[None]:
+        """Follow the lines that run meanwhile; a debugger, or what measures coverage, is left alone."""
+        if sys.gettrace() is not None:
+            self._ran = None
+            yield
+            return
+        ran = self._ran = {}
+
+        def begin(frame: FrameType, event: str, _: Any) -> Any:
+            code = frame.f_code
+            if not call_site.is_users(code.co_filename):
+                return None
+            lines, left = ran.setdefault(code, set()), MOST
+
+            def follow(frame: FrameType, event: str, _: Any) -> Any:
+                nonlocal left
+                lines.add(frame.f_lineno)
+                left -= 1
+                return follow if left else None
+
+            return follow
+
+        sys.settrace(begin)
+        try:
+            yield
+        finally:
+            if sys.gettrace() is begin:
+                sys.settrace(None)

@@ -11,18 +11,24 @@ from collections.abc import Callable, Iterable, Sequence
 from types import FrameType
 from typing import Any
 
-from mlxprobe.agent.hooks.apart import MANY, Apart, last
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.hooks.collective_encoding import AT_ONCE, KEPT, Kinds, Row, Untold, Words, ago
 from mlxprobe.agent.hooks.flight_recorder import BlackBox
-from mlxprobe.agent.hooks.leaves import Leaves
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Intercepts, Observe
+from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.patching import static
 from mlxprobe.agent.recording.call_context import Nesting
 from mlxprobe.agent.recording.recorder import Recorder
+from mlxprobe.agent.sampling.overhead_budget import is_landmark
 from mlxprobe.agent.wire import bound
 from mlxprobe.system import self_process
 
+MOST_GRADIENTS = 1000
+DRAWINGS = 4  # at each line
+DRAWN = ("AllReduce", "AllGather", "ReduceScatter", 'Send"', 'Recv"')  # as MLX names them
+MANY = 1_000_000
+MOST_LAZY = 1  # steps: a drawing recurses as deep as the graph is
 COLLECTIVES = ("all_sum", "all_gather", "all_max", "all_min", "sum_scatter")
 MESSAGES = {"send": ("x", "dst"), "recv": ("shape", "dtype", "src"), "recv_like": ("x", "src")}
 AT_ONCE_S = 1e-5  # an evaluation that takes less has computed nothing: no collective is as fast
@@ -235,3 +241,58 @@ class Collectives:
                 self._untold.put_back(some)
                 return
             self._told_began_s = began_s
+
+
+class Apart:
+    """Draw what is evaluated, at each line the first few times; the most that it held then it is taken to hold."""
+
+    def __init__(self) -> None:
+        self.array: Any = None
+        self._drawn: dict[tuple[call_site.Site, bool], tuple[int, int]] = {}
+
+    def is_one(self, given: Sequence[Any]) -> bool:
+        """Tell whether a single array is evaluated."""
+        return len(given) == 1 and type(given[0]) is self.array
+
+    def held(self, given: Sequence[Any], lazy_steps: int, *, counts: bool) -> int:
+        """Return how many collectives the evaluation that is about to begin holds; `MANY` where nobody knows.
+
+        Unless that `counts`, one is like many.
+        """
+        alone = self.is_one(given)
+        key = call_site.calling(), alone
+        times, most = self._drawn.get(key, (0, 0))
+        if times < DRAWINGS and lazy_steps <= MOST_LAZY and (counts or not most):
+            text = lazy_graph.drawn(list(given) if alone else lazy_graph.leaves(list(given)))
+            times, most = times + 1, max(most, sum(map(text.count, DRAWN)))
+            self._drawn[key] = times, most
+        return most if times else MANY
+
+
+def last(passed: list[Row], most: int) -> list[Row]:
+    """Take the last so many of what was passed over: an evaluation has held as many, and no more."""
+    first = max(0, len(passed) - max(0, most))
+    found = passed[first:]
+    del passed[first:]
+    return found
+
+
+class Leaves:
+    """Know the arrays of the last gradient call by identity, at the steps that all ranks look at, and keep none."""
+
+    def __init__(self) -> None:
+        self._calls = 0
+        self.named: dict[int, tuple[bound.ref[Any], str]] = {}  # none at most steps
+
+    def take(self, gradients: Any) -> None:
+        """A gradient call has returned these."""
+        self._calls += 1
+        self.named = {}
+        if is_landmark(self._calls):
+            named = lazy_graph.named_leaves(gradients)
+            self.named = {id(one): (bound.ref(one), path) for path, one in named[:MOST_GRADIENTS]}
+
+    def name(self, array: Any) -> str:
+        """Return the path of a gradient; an empty string where it is none, or not known."""
+        known = self.named.get(id(array))
+        return known[1] if known is not None and known[0]() is array else ""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from mlxprobe.agent.hooks import alterations, altering
+from mlxprobe.agent.hooks import alterations
 from mlxprobe.agent.intercept.intercepts import Intercepts
 from mlxprobe.agent.patching import static
 from mlxprobe.agent.patching.bound_arguments import Given
@@ -39,11 +39,11 @@ class Interventions:
             return
         optimizers = "mlx.optimizers.optimizers."
         if "no-compile" in self._names:
-            intercepts.around("mlx.core.compile", lambda _: altering.as_it_is)
+            intercepts.around("mlx.core.compile", lambda _: as_it_is)
         elif "capture-random" in self._names:
-            intercepts.around("mlx.core.compile", altering.capturing)
+            intercepts.around("mlx.core.compile", capturing)
         if "causal-mask" in self._names:
-            intercepts.around("mlx.core.fast.scaled_dot_product_attention", altering.attending)
+            intercepts.around("mlx.core.fast.scaled_dot_product_attention", attending)
         intercepts.around("mlx.core.value_and_grad", partial(self._counted, with_value=True))
         intercepts.around("mlx.core.grad", partial(self._counted, with_value=False))
         intercepts.around("mlx.nn.utils.value_and_grad", self._of_modules)
@@ -108,7 +108,7 @@ class Interventions:
             if key not in self._made or "reuse-gradients" not in self._names:
                 self._made[key] = original(*args, **kwargs)
             call = self._made[key]
-            return altering.in_training(model, call) if "train-mode" in self._names else call
+            return in_training(model, call) if "train-mode" in self._names else call
 
         return value_and_grad
 
@@ -198,3 +198,47 @@ def spawn_always() -> None:
     multiprocessing.set_start_method("spawn", force=True)
     for name, replaced in (("get_context", lambda *_: multiprocessing), ("set_start_method", lambda *_, **__: None)):
         setattr(multiprocessing, name, replaced)
+
+
+def in_training(model: Any, call: Callable[..., Any]) -> Callable[..., Any]:
+    """Put a model into training mode before each call."""
+
+    @functools.wraps(call)
+    def gradients(*args: Any, **kwargs: Any) -> Any:
+        model.train()
+        return call(*args, **kwargs)
+
+    return gradients
+
+
+def capturing(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Let `mx.compile` know of the random state; MLX's own functions are compiled as they are."""
+    given = Given(original, "inputs", "outputs", "fun")
+
+    @like(original)
+    def compiled(*args: Any, **kwargs: Any) -> Any:
+        inputs, outputs, fun = given(args, kwargs)
+        if not static.whence(fun).startswith("mlx."):
+            states = (alterations.with_random_state(sys.modules["mlx.core"], one) for one in (inputs, outputs))
+            args, kwargs = given.put(args, kwargs, *states)
+        return original(*args, **kwargs)
+
+    return compiled
+
+
+def attending(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Let attention of a sequence to itself see nothing that comes later."""
+    given = Given(original, "q", "k")
+
+    @like(original)
+    def scaled_dot_product_attention(*args: Any, **kwargs: Any) -> Any:
+        queries, keys = given(args, kwargs)
+        mask = alterations.causal(sys.modules["mlx.core"], queries, keys, kwargs.get("mask"))
+        return original(*args, **{**kwargs, "mask": mask})
+
+    return scaled_dot_product_attention
+
+
+def as_it_is(fun: Callable[..., Any], *_: Any, **__: Any) -> Callable[..., Any]:
+    """Leave a function uncompiled; to the hooks its steps are like any others."""
+    return fun

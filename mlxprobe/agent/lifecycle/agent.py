@@ -14,9 +14,8 @@ from mlxprobe.agent.hooks.interventions import Interventions
 from mlxprobe.agent.inspectors import ALL
 from mlxprobe.agent.intercept.table import MODULES
 from mlxprobe.agent.introspection import call_site, code_ownership
-from mlxprobe.agent.lifecycle import exit_status, npz_shutdown, pool_workers
+from mlxprobe.agent.lifecycle import exit_status
 from mlxprobe.agent.lifecycle.child_exits import Children
-from mlxprobe.agent.lifecycle.enough import stand_still
 from mlxprobe.agent.lifecycle.main_thread_sampler import Work
 from mlxprobe.agent.lifecycle.sampler import NONE, Sampler, is_theirs
 from mlxprobe.agent.patching.import_hooks import when_imported
@@ -26,7 +25,7 @@ from mlxprobe.agent.patching.signatures import like
 from mlxprobe.agent.recording.fact_sender import brief
 from mlxprobe.agent.recording.recorder import Recorder
 from mlxprobe.agent.sampling.dispatcher import Inspection
-from mlxprobe.agent.wire import bound, hello
+from mlxprobe.agent.wire import bound, ranks
 from mlxprobe.agent.wire.channel import Channel, lifted
 from mlxprobe.agent.wire.constants import (
     ASK_FILE,
@@ -40,6 +39,12 @@ from mlxprobe.agent.wire.constants import (
 from mlxprobe.agent.wire.ranks import whole
 from mlxprobe.protocol.facts.processes import PoolWorker, ThreadEnded
 from mlxprobe.system import self_process
+
+WORDS, WORD_CHARACTERS = 12, 100  # of the command that are told
+POOL_WORKER = "PoolWorker"  # in the names that `multiprocessing.Pool` gives its processes
+ARCHIVES_WITHIN_S = 0.1
+PAUSE_S = 0.001
+END_WITHIN_S = 15.0
 
 
 class Agent:
@@ -88,8 +93,8 @@ class Agent:
 
     def _introduced(self) -> int:
         """Tell which process this is; return the descriptor that its stacks go to."""
-        self.channel.send("process", **hello.identity())
-        if pool_workers.is_pool_worker():
+        self.channel.send("process", **identity())
+        if is_pool_worker():
             self.channel.tell(PoolWorker(), call_site.told(call_site.NOWHERE), event="seen")
         return keep_stacks(self._file(STACKS_FILE), self.channel, takes_crashes=self._takes_crashes)
 
@@ -128,7 +133,7 @@ class Agent:
         """The process leaves by `os._exit`, as every fork of multiprocessing's does, or becomes another program."""
         is_ours, recorder = bound.getpid() == self.pid, self.recorder
         with recorder.carefully():
-            if is_ours and code is not None and (self._is_fork or pool_workers.is_worker()):
+            if is_ours and code is not None and (self._is_fork or is_worker()):
                 recorder.finish()
                 self.channel.send("end")
             elif is_ours:
@@ -159,7 +164,7 @@ class Agent:
         self.channel.send("held", bytes=self_process.most_held_bytes(), cpu_s=bound.process_time())
         self._children.finish()
         if self.recorder.loaded:
-            npz_shutdown.let_go()
+            await_archives()
 
     def hook_core(self, mx: Any) -> None:
         """Wrap `mlx.core`, which has just been imported, or whatever the program has put in its place.
@@ -254,3 +259,56 @@ def _forked(agent: Agent | None) -> None:
         agent.recorder.forked = (
             (call_site.calling(), agent.recorder.evaluations) if agent.recorder.evaluations else None
         )
+
+
+def stand_still(recorder: Recorder, pid: int) -> None:
+    """Say that enough was seen, and wait at this very place for the end that the supervisor sends; not in a fork.
+
+    An exception would run the program's own handlers, and `sys.exit` what it does at exit, as if its training were
+    done; `os._exit` would lose what it has printed. So it gets what every scheduler sends, SIGTERM. Where nobody ends
+    it in time the supervisor is gone, and the program goes on as if nobody had asked.
+    """
+    recorder.enough_steps = 0
+    if bound.getpid() == pid:
+        recorder.log.flush(patient=True)
+        recorder.at_end()
+        recorder.channel.send("enough", n=recorder.step)
+        bound.sleep(END_WITHIN_S)
+
+
+def await_archives(within_s: float = ARCHIVES_WITHIN_S) -> None:
+    """Wait until nobody holds a part of an archive any more, and `within_s` at most: the program may hold one."""
+    archives = sys.modules.get("zipfile")
+    if archives is None:
+        return
+    parts = [one for one in bound.get_objects() if isinstance(one, archives.ZipExtFile)]
+    held = [bound.ref(one) for part in parts for one in (part, _file(part)) if one is not None]
+    del parts
+    until = bound.monotonic() + within_s
+    while any(one() is not None for one in held) and bound.monotonic() < until:
+        bound.sleep(PAUSE_S)  # which leaves Python to them
+
+
+def _file(part: object) -> object:
+    return getattr(getattr(part, "_fileobj", None), "_file", None)
+
+
+def is_pool_worker() -> bool:
+    """Check whether this is a worker of `multiprocessing.Pool`, which ends its workers by a signal."""
+    with QUIETLY:  # another module in its place
+        return POOL_WORKER in sys.modules["multiprocessing.process"].current_process().name
+    return False
+
+
+def is_worker() -> bool:
+    """Check whether multiprocessing has started this process: then `os._exit` is its usual end."""
+    with QUIETLY:
+        return sys.modules["multiprocessing.process"].parent_process() is not None
+    return False
+
+
+def identity() -> dict[str, Any]:
+    """Return which process this is."""
+    rank, size = ranks.declared()
+    words = [word[:WORD_CHARACTERS] for word in sys.orig_argv[:WORDS]]
+    return {"parent": bound.getppid(), "pid": bound.getpid(), "command": words, "rank": rank, "size": size}

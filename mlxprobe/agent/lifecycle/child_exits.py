@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 from mlxprobe.agent.introspection import call_site
-from mlxprobe.agent.lifecycle.remotes import remote
 from mlxprobe.agent.patching.import_hooks import when_imported
 from mlxprobe.agent.patching.interrupts import QUIETLY
 from mlxprobe.agent.patching.signatures import like
 from mlxprobe.agent.wire.channel import Channel
 from mlxprobe.protocol.facts import processes as facts
+from mlxprobe.protocol.facts.processes import RemoteRank
 
+RANK = r"\bMLX_RANK=(\d+)"
+COMMAND = r"(?s)\bcmd=\((.*)\); exec "  # as mlx.launch has it in its script
+CHARACTERS = 400
 NOWHERE = call_site.told(call_site.NOWHERE)
 MOST_TOLD = 100
 UNKNOWN = -1
@@ -117,3 +121,22 @@ class Children:
                 self._unasked.add(pid)
             ended = facts.ChildEnded(pid=pid, status=status, worker=worker, name=name)
             self._channel.tell(ended, NOWHERE, event="seen" if name else "fact")
+
+
+def remote(args: Any) -> RemoteRank | None:
+    """Return host, rank and command of a rank that these words of a new process start elsewhere; None if they do not.
+
+    Args:
+        args: as of `subprocess.Popen`: a list, or a shell's line.
+    """
+    text = args if isinstance(args, str) else " ".join(map(str, args)) if isinstance(args, (list, tuple)) else ""
+    rank = re.search(RANK, text) if text.lstrip().startswith("ssh ") else None
+    if rank is None:
+        return None
+    import shlex  # seldom, and it takes as long as three of our modules
+
+    words = shlex.split(text) if isinstance(args, str) else list(map(str, args))
+    found = re.search(COMMAND, words[-1])
+    told = found[1] if found else ""
+    host, command = words[-2][:CHARACTERS], told if len(told) < CHARACTERS else ""
+    return RemoteRank(host=host, rank=int(rank[1]), command=command)

@@ -11,15 +11,17 @@ import traceback  # here: an import after an unhandled Ctrl-C would change how t
 from typing import Any
 
 from mlxprobe.agent.introspection import call_site
-from mlxprobe.agent.lifecycle import bare, result_summary
-from mlxprobe.agent.lifecycle.agent import Agent
+from mlxprobe.agent.lifecycle import result_summary
+from mlxprobe.agent.lifecycle.agent import Agent, keep_stacks
 from mlxprobe.agent.recording.fact_sender import brief
 from mlxprobe.agent.recording.recorder import Recorder
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wire.channel import Channel, open_channel
 from mlxprobe.agent.wire.constants import (
+    DEVICE_VARIABLE,
     FOLDER_VARIABLE,
     OWN_VARIABLES,
+    STACKS_FILE,
     SUPERVISOR_VARIABLE,
 )
 from mlxprobe.system import self_process
@@ -44,7 +46,7 @@ def main(arguments: list[str]) -> int | str | None:
     self_process.allow_tracing(os.environ.pop(SUPERVISOR_VARIABLE, ""))
     folder = os.environ.pop(FOLDER_VARIABLE)
     if arguments[0] == "bare":
-        return bare.run(arguments[1:], channel, folder)
+        return run(arguments[1:], channel, folder)
     agent = Agent(channel, folder, {name: os.environ.pop(name) for name in OWN_VARIABLES if name in os.environ})
     channel.send("begin")
     code = _run(arguments, agent.recorder, channel)
@@ -145,3 +147,18 @@ def send_exception(error: BaseException, channel: Channel) -> str:
     message = brief(error, MESSAGE_CHARACTERS, kind=False)
     channel.send("raised", type=type(error).__name__, message=message, **place, traceback=text[-1500:])
     return text
+
+
+def run(words: list[str], channel: Channel, folder: str) -> int:
+    """Call `main(words, moved)` of the module that the first word names; `moved(n)` tells that it goes on."""
+    channel.send("process", parent=bound.getppid(), pid=bound.getpid(), command=sys.orig_argv[:3], rank=-1, size=0)
+    keep_stacks(os.path.join(folder, STACKS_FILE), channel, takes_crashes=True)
+    channel.send("begin")
+    module = importlib.import_module(words[0])
+    if device := os.environ.pop(DEVICE_VARIABLE, ""):
+        mx = sys.modules["mlx.core"]
+        mx.set_default_device(mx.Device(getattr(mx, device)))
+    channel.send("body")
+    module.main(words[1:], lambda number: channel.send("tick", n=number))
+    channel.send("end")
+    return 0

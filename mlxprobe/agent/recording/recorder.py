@@ -8,11 +8,11 @@ from typing import Any
 from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.recording.fact_sender import Facts, deaf
 from mlxprobe.agent.recording.loss_history import LossPath
-from mlxprobe.agent.recording.loss_ids import Newcomers, Streams
 from mlxprobe.agent.recording.parameter_moves import Moves
 from mlxprobe.agent.recording.phase_timer import WORTH_S, Phases
 from mlxprobe.agent.recording.steps import StepLog, Window, number
 from mlxprobe.agent.recording.trained_models import Trained
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wire.bound import monotonic
 from mlxprobe.agent.wire.channel import Channel
 from mlxprobe.agent.wire.ranks import Reductions
@@ -21,6 +21,8 @@ from mlxprobe.protocol.facts.losses import LossesSampled
 from mlxprobe.protocol.facts.updates import FirstUpdate, GradientsDropped, Resumed, UpdatesPutOff
 from mlxprobe.protocol.facts.work import LongEvaluation, LongEvaluationByHand
 
+COMMON = 0
+FRESH, MOST = 4, 4  # steps that somebody new is looked at; of how many
 TICK_S = 0.02
 COUNT_S, COUNT_SHARE = 0.1, 0.05  # between two counts of memory: of a short run so far, a share
 LONG_EVALUATION_S = 0.1
@@ -277,3 +279,45 @@ class Recorder(Facts):
             self.close_step(self.phases.stepped_s(monotonic()))
         self.log.flush(patient=True)
         self.at_end()
+
+
+class Streams:
+    """Number the owners of losses; who has gone leaves its number, also where another takes its place in memory."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Any, int]] = {}
+        self._next = COMMON
+        self.last = COMMON  # of those that are no model's
+
+    def meet(self, owner: Any, *, model: bool) -> tuple[int, bool]:
+        """Return an owner's number, and whether it is new; None is the owner of all that nobody else owns."""
+        known = self._known.get(id(owner))
+        found = None if known is None or (owner is not None and known[0]() is not owner) else known[1]
+        number = self._next if found is None else found
+        if found is None:
+            self._next += 1
+            self._known[id(owner)] = (lambda: None) if owner is None else bound.ref(owner), number
+        self.last = self.last if model else number
+        return number, found is None
+
+    def of(self, model: Any) -> int:
+        """Return the number of a model; for None of the last that was none's."""
+        known = self._known.get(id(model))
+        return self.last if model is None else COMMON if known is None or known[0]() is not model else known[1]
+
+
+class Newcomers:
+    """Models, functions and optimizers that begin after others have: their first steps are looked at, as a run's."""
+
+    def __init__(self) -> None:
+        self._met = self.left = 0
+
+    def meet(self, before: int) -> None:
+        """Somebody begins, with so much `before`."""
+        if before and self._met < MOST:
+            self._met, self.left = self._met + 1, FRESH
+
+    def begin(self) -> bool:
+        """Tell whether the step that begins is among the first of somebody."""
+        self.left, left = max(0, self.left - 1), self.left
+        return left > 0

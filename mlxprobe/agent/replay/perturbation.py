@@ -9,7 +9,9 @@ from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.introspection.trees import doubled, random_state
-from mlxprobe.agent.replay.attending import attends
+from mlxprobe.agent.patching.bound_arguments import Given
+from mlxprobe.agent.patching.signatures import like
+from mlxprobe.agent.patching.temporary_patches import Loans
 from mlxprobe.agent.replay.call import again, outputs
 from mlxprobe.agent.replay.spreads import alike, deviation, per_row, share
 from mlxprobe.agent.wire import bound
@@ -18,7 +20,6 @@ from mlxprobe.protocol.facts.models import InputIdle, InputZero, ModesDiffer, On
 
 Change = Callable[[Any], Any]
 Found = dict[type[Fact], tuple[Any, dict[str, Any]] | None]  # what is to be the same at each look, and the fields
-
 ROWS, PLACES, PASSES = 8, 4, 4
 FEWER = 3  # times as many rows as are enough: then some are
 LARGE = 1 << 20  # elements, of all inputs together
@@ -245,3 +246,35 @@ class Probe:
         zero = [name for name, one in self.inputs if one.size == self.rows and not bool(mx.any(one).item())]
         beside = [name for name, one in varied if one.size == self.rows and bool(mx.any(one != one[0]).item())]
         return {InputZero: ((zero, beside), {"input": zero[0], "beside": beside[0]}) if zero and beside else None}
+
+
+def attends(call: Callable[[], Any], rows: int) -> bool:
+    """Tell whether, in a call, a softmax along the last axis weighs as many rows for each of as many."""
+    import mlx.core as mx
+
+    found, square = [False], (rows, rows)
+
+    def of_scores(a: Any, axis: Any) -> bool:
+        return bool(a.shape[-2:] == square and axis in (-1, a.ndim - 1))
+
+    def of_queries(q: Any, k: Any) -> bool:
+        return (q.shape[-2], k.shape[-2]) == square
+
+    def heard(original: Callable[..., Any], is_square: Callable[..., bool], *names: str) -> Callable[..., Any]:
+        given = Given(original, *names)
+
+        @like(original)
+        def hearing(*args: Any, **kwargs: Any) -> Any:
+            found[0] = found[0] or is_square(*given(args, kwargs))
+            return original(*args, **kwargs)
+
+        return hearing
+
+    loans = Loans()
+    loans.replace(mx, "softmax", lambda original: heard(original, of_scores, "a", "axis"))
+    loans.replace(mx.fast, "scaled_dot_product_attention", lambda original: heard(original, of_queries, "q", "k"))
+    try:
+        call()
+    finally:
+        loans.give_back()
+    return found[0]

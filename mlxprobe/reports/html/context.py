@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mlxprobe.diagnosis import RULES, Rule
@@ -12,10 +14,10 @@ from mlxprobe.reports import ranks
 from mlxprobe.reports import summary as facts
 from mlxprobe.reports.cause_groups import Family, families, unchecked
 from mlxprobe.reports.html.chart_data import charts, trends
-from mlxprobe.reports.html.difference import Pair, pairs
 from mlxprobe.reports.html.escape import anchor
 from mlxprobe.reports.html.guide import Guide
 from mlxprobe.reports.html.timeline import timeline
+from mlxprobe.reports.side_by_side import aligned, body_of
 from mlxprobe.reports.verdicts import summary
 from mlxprobe.schema.enums import Outcome
 from mlxprobe.schema.merge_ranks import said_once
@@ -27,6 +29,9 @@ from mlxprobe.schema.versions import MATRIX_SCHEMA_VERSION, USERS
 from mlxprobe.upgrade.matrix import Matrix, along, cell, labels
 from mlxprobe.upgrade.matrix import rows as matrix_rows
 
+Piece = tuple[str, bool]  # a part of a line, and whether the other side has something else there
+ALIKE = 0.4  # lines less alike than this are other lines, not changed ones
+_WORD = re.compile(r"\w+|\s+|.")
 MOST_FINDINGS = 200  # of one program; a hostile or endless one must not make the report unreadable
 Json = dict[str, Any]
 
@@ -206,3 +211,43 @@ def data(shown: Page) -> str:
     plain = {section.id: [*section.charts, *section.trends, *section.timelines] for section in shown.sections}
     text = json.dumps(finite(plain), separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+class Pair(Value, frozen=True):
+    """A line of both sides; `mark` is " ", "-" (left alone), "+" (right alone) or "~" (changed)."""
+
+    mark: str
+    left: tuple[Piece, ...]
+    right: tuple[Piece, ...]
+
+
+def pairs(guide: Guide | None, variant: str) -> list[Pair]:
+    """Return a variant's lines beside the correct loop's; none where the source does not have both."""
+    if guide is None:
+        return []
+    try:
+        left, right = body_of(guide.source, variant), body_of(guide.source, guide.correct)
+    except (StopIteration, SyntaxError, ValueError):  # the record is of another version of the file
+        return []
+    return list(_paired(left, right))
+
+
+def _paired(left: list[str], right: list[str]) -> Iterator[Pair]:
+    for mark, mine, its in aligned(left, right):
+        if mark == "~":
+            yield Pair(mark, *_pieces(mine, its))
+        else:
+            yield Pair(mark, ((mine, False),) if mark != "+" else (), ((its, False),) if mark != "-" else ())
+
+
+def _pieces(left: str, right: str) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
+    mine, its = _WORD.findall(left), _WORD.findall(right)
+    matcher = difflib.SequenceMatcher(None, mine, its, autojunk=False)
+    if matcher.ratio() < ALIKE:
+        return ((left, False),), ((right, False),)
+    lefts: list[Piece] = []
+    rights: list[Piece] = []
+    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
+        lefts.append(("".join(mine[i1:i2]), tag != "equal"))
+        rights.append(("".join(its[j1:j2]), tag != "equal"))
+    return tuple(piece for piece in lefts if piece[0]), tuple(piece for piece in rights if piece[0])

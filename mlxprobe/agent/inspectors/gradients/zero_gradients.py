@@ -9,9 +9,8 @@ from mlxprobe.agent.graph.dataflow import LossGraph
 from mlxprobe.agent.inspectors.gradients.gradient_blockers import Cuts
 from mlxprobe.agent.inspectors.gradients.moments import Moments
 from mlxprobe.agent.inspectors.gradients.non_finite import Infinite
-from mlxprobe.agent.inspectors.gradients.resting import Resting
 from mlxprobe.agent.inspectors.gradients.unused import Unused
-from mlxprobe.agent.inspectors.gradients.zeros import ZERO_IS_SURE, Zeros
+from mlxprobe.agent.inspectors.losses.loss_graph import is_amount, unique
 from mlxprobe.agent.inspectors.work.turns import Turns
 from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.patching import static
@@ -27,6 +26,11 @@ from mlxprobe.protocol.facts.gradients import (
 )
 from mlxprobe.protocol.facts.losses import LossNotFinite
 
+ZERO_IS_SURE = 4  # looks in a row
+DEAD_IS_SURE = 6  # of one that was not zero before
+DYING = 2  # of such a one: landmarks are few
+AT_REST = 8  # looks
+MOST, HELD_BYTES = 8, 1 << 20  # arrays of a call, and bytes of each
 TRACES = 4  # that are drawn
 TURNS = 16  # looks in a row before a part of them is told: several tasks may take turns, and landmarks are mostly even
 ASKED = 32  # steps in a row, at most, that are looked at for that
@@ -244,3 +248,117 @@ class Gradients(Inspector):
             )
             self.inspection.recorder.fact(told, site)
             self._said.append((site, set(zero)))
+
+
+class Resting:
+    """Count them, from the first on; whoever learns anything is none."""
+
+    def __init__(self, inspection: Inspection) -> None:
+        self._inspection = inspection
+        self._looks = 0  # below 0 once it was otherwise
+        self._data: list[tuple[str, Any]] = []
+        self._zero: set[str] | None = None
+
+    def called(self, call: Call) -> None:
+        """Hold the data of a call, up to the end of its step, while nothing was ever learned."""
+        if self._looks >= 0:
+            amounts = [(name, one) for name, one in unique(call.data)[:MOST] if is_amount(one) and one.size > 1]
+            self._data = [(name, one) for name, one in amounts if one.nbytes <= HELD_BYTES]
+
+    def forget(self) -> None:
+        """Let go of them."""
+        self._data = []
+
+    def look(self, *, rests: bool, data: list[tuple[str, Any]]) -> None:
+        """Count one look more."""
+        self._looks = self._looks + 1 if rests and self._looks >= 0 else -1
+        if self._looks < 0:
+            return
+        known = [(name, one) for name, one in data if not self._inspection.pending([one])]
+        sizes = lazy_graph.largest_each([one for _, one in known]) if known else []
+        now = {name for (name, _), size in zip(known, sizes, strict=True) if size == 0}
+        self._zero = now if self._zero is None else self._zero & now
+
+    def take(self) -> list[tuple[str, Any]]:
+        """Give what is held away."""
+        data, self._data = self._data, []
+        return data
+
+    def finish(self, site: tuple[str, int]) -> None:
+        """Tell of a run that had nothing to learn."""
+        if self._looks >= AT_REST:
+            zero = tuple(sorted(self._zero or ()))
+            self._inspection.recorder.fact(NothingToLearn(looks=self._looks, zero=zero), site)
+
+
+class Seen:
+    """How often a gradient was looked at, how often in a row it was zero by now, and at which step it last was not."""
+
+    def __init__(self) -> None:
+        self.looks = self.zeros = self.alive = 0
+
+    @property
+    def died(self) -> bool:
+        """Whether it was anything else before."""
+        return self.looks > self.zeros
+
+
+class Zeros:
+    """Count by path."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, Seen] = {}
+
+    def __len__(self) -> int:
+        return len(self._seen)
+
+    def __getitem__(self, path: str) -> Seen:
+        return self._seen.get(path, Seen())
+
+    def count(self, sizes: dict[str, float], step: int) -> None:
+        """Take up the largest element of each gradient at a step."""
+        for path, size in sizes.items():
+            one = self._seen.setdefault(path, Seen())
+            one.looks += 1
+            one.zeros, one.alive = (one.zeros + 1, one.alive) if size == 0.0 else (0, step)
+
+    def of_same(self, paths: set[str]) -> int:
+        """Count the gradients of the models that these are of."""
+        owners = {path.rpartition(":")[0] for path in paths}
+        return sum(path.rpartition(":")[0] in owners for path in self._seen)
+
+    @property
+    def now(self) -> set[str]:
+        """Those that were zero at their last look."""
+        return {path for path, one in self._seen.items() if one.zeros}
+
+    @property
+    def awake(self) -> set[str]:
+        """Those that were not."""
+        return self._seen.keys() - self.now
+
+    @property
+    def never_led(self) -> set[str]:
+        """Those that have been nothing else, at looks enough."""
+        return {path for path, one in self._seen.items() if one.zeros >= ZERO_IS_SURE and not one.died}
+
+    @property
+    def dead(self) -> set[str]:
+        """Those that have been nothing else, or for so long."""
+        return self.never_led | {path for path, one in self._seen.items() if one.zeros >= DEAD_IS_SURE}
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether the first half of the model's layers has died: what is passed over now and then lies side by side."""
+        layers = [one for path, one in self._seen.items() if not path.endswith("bias")]
+        return bool(layers) and all(one.died and one.zeros >= DYING for one in layers[: (len(layers) + 1) // 2])
+
+    @property
+    def alive(self) -> set[str]:
+        """Those that have been anything else."""
+        return {path for path, one in self._seen.items() if one.died}
+
+    def until(self, paths: set[str]) -> int:
+        """Return the last step at which any of these was anything else; 0 where one never was."""
+        steps = [self[path].alive for path in paths]
+        return max(steps) if steps and all(steps) else 0

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
-from mlxprobe.agent.inspectors.updates.schedules import KINDS, Schedule
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.introspection import call_site, isolated_import
@@ -18,10 +17,16 @@ from mlxprobe.agent.recording.steps import number
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.agent.sampling.overhead_budget import is_landmark
-from mlxprobe.agent.sampling.settings import is_uncorrected, settings
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.updates import BetasReversed, RateAstray, ScheduleUnused
 
+MOST_SETTINGS, FEW, LONG = 16, 8, 80  # settings, numbers of one, characters
+KINDS = {  # schedules, with their parameters
+    "linear_schedule": ("init", "end", "steps"),
+    "cosine_decay": ("init", "decay_steps", "end"),
+    "exponential_decay": ("init", "decay_rate"),
+    "step_decay": ("init", "decay_rate", "step_size"),
+}
 POINTS = 32  # rates kept of an optimizer
 MOST = 3  # optimizers told of
 STRAY = re.compile(r"(.*_)?lr|rate|learning_?rates", re.IGNORECASE)  # what another framework calls the rate
@@ -260,3 +265,31 @@ class Rates(Inspector):
         values |= {"calls_each": recorder.calls_each if not moves.by_hand else (0, 0)}
         values |= {"uncounted": moves.uncounted, "unfollowed": moves.unfollowed, "gradients": recorder.gradients}
         recorder.channel.send("sheet", values=values)
+
+
+class Schedule:
+    """One schedule that the program built: its words, how many of its own steps it takes, and who has it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.span = self.warmup = 0
+        self.ends: tuple[float, ...] = ()  # the rates that it starts or ends at
+        self.site = ("", 0)
+        self.calls = 0
+        self.given = False
+
+
+def settings(optimizer: Any) -> dict[str, str]:
+    """Return the plain numbers that an optimizer holds, in words; the private ones and the decay are left out."""
+    plain = {name: one for name, one in vars(optimizer).items() if name[0] != "_" and name != "weight_decay"}
+    return {name: str(one)[:LONG] for name, one in list(plain.items())[:MOST_SETTINGS] if _is_number(one)}
+
+
+def is_uncorrected(optimizer: Any) -> bool:
+    """Tell whether moments that start at zero are used as they are: the first updates are several times too large."""
+    return static.setting(optimizer, "bias_correction", None) is False
+
+
+def _is_number(one: Any) -> bool:
+    some = one if static.is_a(one, (list, tuple)) else [one]
+    return len(some) < FEW and all(static.is_a(each, (bool, int, float)) for each in some)

@@ -12,7 +12,6 @@ from types import CodeType
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
-from mlxprobe.agent.inspectors.work.uint8_underflow import Wraps
 from mlxprobe.agent.inspectors.work.unrolled_loops import Unrolled, depends
 from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.patching import static
@@ -26,6 +25,9 @@ from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.data import BytesWrapAround
 from mlxprobe.protocol.facts.work import EvaluatedWithin, HugeGraph, LossBroadcast, Piecemeal, Promoted
 
+MOST = 4  # differences that are looked at
+MOST_BYTES = 1 << 22
+LEAST_ROWS, MATRIX = 0.01, 2  # share of the elements; axes
 MINUS = "__sub__"
 BINARY = ("__add__", "__radd__", "__rsub__", "__mul__", "__rmul__", "__truediv__", "__rtruediv__")
 SINGLE = ("__getitem__", "__iter__", "item", "__float__", "__int__")
@@ -259,3 +261,42 @@ def is_lifted(a: Any, b: Any, result: Any) -> bool:
     """Tell whether a float32 operand lifts a half-precision one."""
     kinds = {str(a.dtype), str(b.dtype)}
     return str(result.dtype).endswith("float32") and any(kind.endswith("float16") for kind in kinds)
+
+
+class Wraps:
+    """Look at a few differences of arrays of `uint8` that somebody else's look has wrapped the operator for."""
+
+    def __init__(self, inspection: Inspection) -> None:
+        self._inspection = inspection
+        self._left = MOST
+
+    def minus(self, original: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        """Return a subtraction that tells of what it has looked at."""
+
+        def minus(a: Any, b: Any) -> Any:
+            result = original(a, b)
+            if self._left and not self._inspection.busy:
+                with self._inspection.recorder.carefully():
+                    self._subtracted(a, result)
+            return result
+
+        return minus
+
+    def _subtracted(self, a: Any, result: Any) -> None:
+        if is_bytes(a) and is_bytes(result):
+            self._inspection.at_our_cost(self._look, a, result)
+
+    def _look(self, a: Any, result: Any) -> None:
+        import mlx.core as mx
+
+        if a.shape != result.shape or a.nbytes > MOST_BYTES or lazy_graph.pending([a]):
+            return
+        self._left -= 1
+        share = mx.mean(result > a).item()
+        if LEAST_ROWS < share < 1:
+            self._inspection.recorder.fact(BytesWrapAround(share=share), call_site.calling())
+
+
+def is_bytes(one: Any) -> bool:
+    """Tell whether something is an array of unsigned bytes, of more than one axis."""
+    return static.is_data(one) and str(one.dtype).endswith("uint8") and one.ndim >= MATRIX
