@@ -108,6 +108,11 @@ def pending_work(seen: Observation) -> str:
     return f"about {round(slope * steps, -2):,.0f} operations pending, {steps} steps' worth"
 
 
+def mean(values: list[float]) -> float:
+    """Return the mean of values that may be as large as floats are, or infinite; NaN where it is not defined."""
+    return sum(one / len(values) for one in values)
+
+
 def result_distance(seen: Observation, twin: Observation) -> float:
     """Estimate |a - b| / |b| over all arrays of two results from their projections; infinite where names differ."""
     if not twin.result:
@@ -117,8 +122,8 @@ def result_distance(seen: Observation, twin: Observation) -> float:
     squares, norm = 0.0, 0.0
     for path, (length, *projections) in twin.result.items():
         mine = seen.result[path][1:]
-        squares += statistics.fmean((a - b) ** 2 for a, b in zip(mine, projections, strict=True))
-        norm += length**2
+        squares += mean([(a - b) * (a - b) for a, b in zip(mine, projections, strict=True)])
+        norm += length * length
     return math.sqrt(squares / norm) if norm else math.sqrt(squares)
 
 

@@ -23,6 +23,7 @@ MOST_VALUES = 3_000_000  # in JSON; each takes up to 90 bytes of memory
 MOST_FILES = 1_000  # in a bundle
 MOST_CHARACTERS = 100_000  # of a text; the rest is left out
 DEEPEST = 64  # lists and tables within each other; records have 12
+MOST_INTEGER = 1 << 63  # a size or a count
 IDLE_S, WITHIN_S = 8.0, 10.0  # without a byte from a pipe, and until its end
 MARKS = {  # UTF-32 before UTF-16, whose mark it begins with
     codecs.BOM_UTF8: "utf-8-sig",
@@ -127,6 +128,8 @@ def plain(found: Given, what: str) -> Any:
         return _bounded(msgspec.json.decode(data), DEEPEST)
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeError) as error:
         raise UsageError(f"{found.origin}: not a whole mlxprobe {what}: {error}") from None
+    except ValueError as error:
+        raise UsageError(f"{found.origin}: no mlxprobe {what}: {error}") from None
     except RecursionError:
         raise UsageError(f"{found.origin}: no mlxprobe {what}: nested deeper than {DEEPEST} levels") from None
 
@@ -142,13 +145,26 @@ def _bounded(value: Any, deeper: int) -> Any:
 
     Raises:
         RecursionError: it is nested too deep.
+        ValueError: an integer in it is larger than any that a record holds.
     """
     if isinstance(value, str):
         return value if len(value) <= MOST_CHARACTERS else f"{value[:MOST_CHARACTERS]}…"
+    if isinstance(value, int):
+        _check(value)
     if not isinstance(value, (dict, list)):
         return value
     if not deeper:
         raise RecursionError
     if isinstance(value, dict):
         return {key[:MOST_CHARACTERS]: _bounded(one, deeper - 1) for key, one in value.items()}
-    return value if all(type(one) in (float, int) for one in value) else [_bounded(one, deeper - 1) for one in value]
+    if not all(type(one) in (float, int) for one in value):
+        return [_bounded(one, deeper - 1) for one in value]
+    for number in value:
+        _check(number)
+    return value
+
+
+def _check(number: float) -> None:
+    """Raise ValueError where a number is an integer of more than 64 bits."""
+    if isinstance(number, int) and abs(number) > MOST_INTEGER:
+        raise ValueError("an integer in it has more than 64 bits")

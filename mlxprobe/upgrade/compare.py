@@ -12,6 +12,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 
 from mlxprobe.schema.enums import Outcome, Severity
+from mlxprobe.schema.metrics import mean
 from mlxprobe.schema.record import Finding, ProgramRecord
 from mlxprobe.upgrade.diff import Change, Comparison, Difference
 from mlxprobe.upgrade.metric_comparison import (
@@ -172,13 +173,12 @@ def _steady_codes(rows: Rows) -> dict[str, Finding]:
 def _loss(before: Rows, after: Rows, same_machine: bool) -> Iterator[Difference]:
     old, new = _path(before[0]), _path(after[0])
     common = sorted(old.keys() & new.keys())
-    known = [value for value in old.values() if math.isfinite(value)]
-    fall = max(known) - min(known) if known else 0.0
+    fall = min(_range(old), _range(new))
     apart = [step for step in common if _differ(new[step], old[step], fall)]
     if not apart:
         return
     last = common[-max(1, len(common) // 3) :]
-    was, now = statistics.fmean(old[step] for step in last), statistics.fmean(new[step] for step in last)
+    was, now = mean([old[step] for step in last]), mean([new[step] for step in last])
     change = Change.CHANGED
     if _differ(now, was, fall):
         change = Change.FIXED if now < was else Change.REGRESSION
@@ -188,6 +188,11 @@ def _loss(before: Rows, after: Rows, same_machine: bool) -> Iterator[Difference]
 
 def _path(one: ProgramRecord) -> dict[int, float]:
     return {reading.step: reading.value for reading in one.losses}
+
+
+def _range(path: dict[int, float]) -> float:
+    known = [value for value in path.values() if math.isfinite(value)]
+    return max(known) - min(known) if known else 0.0
 
 
 def _differ(a: float, b: float, fall: float) -> bool:

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mlxprobe.agent.inspectors.ranks.rank_provenance import around
-from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.introspection import call_site, exits
 from mlxprobe.agent.introspection.code_ownership import OWN
 
 SOURCE = """
@@ -55,4 +54,4 @@ def test_the_ways_out_of_the_loops_around_a_line(
     file.write_text(SOURCE)
     monkeypatch.setattr(call_site, "whose", lambda name: OWN if name == str(file) else "library")
     wanted = tuple([f"train.py:{at(one)}" for one in some] for some in (left, skipped, made))
-    assert around(((str(file), at(here)), (sys.executable, 1))) == wanted
+    assert exits.around(((str(file), at(here)), (sys.executable, 1))) == wanted

@@ -16,10 +16,11 @@ from watching import GUARD_S
 
 import mlxprobe.agent
 from mlxprobe.agent.inspectors import ALL
-from mlxprobe.agent.inspectors.losses.loss_graph import COMPARED, FED, TARGETS, Losses
+from mlxprobe.agent.inspectors.losses.loss_graph import Losses
 from mlxprobe.agent.recording.recorder import Recorder
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.inspector import Inspector, missing
+from mlxprobe.agent.sampling.step_view import StepView
 from mlxprobe.agent.wire.channel import Channel
 from mlxprobe.diagnosis import RULES
 from mlxprobe.diagnosis.unchecked import reads, unchecked
@@ -139,23 +140,12 @@ def test_an_inspector_declares_the_facts_that_it_emits(kind: type[Inspector]) ->
 
 
 def shared(kind: type[Inspector]) -> tuple[set[str], set[str]]:
-    """Return what an inspector leaves for others and what it takes of them: keys of a look, attributes of it."""
-    leaves: set[str] = set()
-    takes: set[str] = set()
-    module = inspect.getmodule(kind)
-    for node in [node for file in files_of(kind) for node in ast.walk(ast.parse(file.read_text()))]:
-        if isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("inspection.looked"):
-            leaves.add(str(constant(node.slice, module)))
-        elif isinstance(node, ast.AugAssign) and ast.unparse(node.target).endswith("inspection.looked"):
-            leaves |= {str(one.value) for one in ast.walk(node.value) if isinstance(one, ast.Constant)}
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[0].endswith("looked") and node.args:
-            kept = leaves if ast.unparse(node.func).endswith("setdefault") else takes
-            kept.add(str(constant(node.args[0], module)))
-    return leaves, takes
-
-
-def constant(node: ast.expr, module: object) -> object:
-    return node.value if isinstance(node, ast.Constant) else getattr(module, ast.unparse(node), ast.unparse(node))
+    """Return what an inspector enters in the view of a step for others, and what it takes of it."""
+    nodes = [node for file in files_of(kind) for node in ast.walk(ast.parse(file.read_text()))]
+    named = [node for node in nodes if isinstance(node, ast.Attribute) and ast.unparse(node.value).endswith("view")]
+    grown = {id(one.value) for one in nodes if isinstance(one, ast.Attribute) and one.attr in ("append", "update")}
+    leaves = {one.attr for one in named if isinstance(one.ctx, ast.Store) or id(one) in grown}
+    return leaves, {one.attr for one in named if isinstance(one.ctx, ast.Load) and id(one) not in grown}
 
 
 def test_an_inspector_declares_the_others_whose_looks_it_builds_on() -> None:
@@ -163,7 +153,8 @@ def test_an_inspector_declares_the_others_whose_looks_it_builds_on() -> None:
     for kind, (_, takes) in known.items():
         givers = {one.__name__ for one, (leaves, _) in known.items() if one is not kind and leaves & takes}
         assert givers <= {*kind.builds_on}, kind
-    assert known[Losses][0] >= {FED, TARGETS, COMPARED}
+    assert known[Losses][0] >= {"fed", "targets", "compared"}
+    assert set().union(*(leaves | takes for leaves, takes in known.values())) <= vars(StepView()).keys()
 
 
 def failures(seen: Observation) -> dict[str, Sighting[DetectorFailed]]:

@@ -67,6 +67,10 @@ HOSTILE = {
     "tables within tables": b'{"schema_version":' * 100_000,
     "lists that the parser takes": GOOD.replace(b'"toy"', b"[" * 300 + b"]" * 300),
     "a number out of range": with_row(wall_s=0).replace(b'"wall_s": 0', b'"wall_s": 1e999'),
+    "a count of 400 digits": with_row(wall_s=0).replace(b'"wall_s": 0', b'"wall_s": 0, "steps": 1' + b"0" * 400),
+    "counts of 400 digits": with_row(wall_s=0).replace(
+        b'"wall_s": 0', b'"wall_s": 0, "pending": [1, 1' + b"0" * 400 + b"]"
+    ),
     "an encrypted bundle": encrypted(),
     "a bundle of another method": of_another_method(),
     "a bundle cut off": packed(GOOD)[:-30],

@@ -1,5 +1,6 @@
 """The comparison of two releases: what counts, what is noise, and that both sides are treated alike."""
 
+import math
 import random
 
 import pytest
@@ -68,6 +69,10 @@ CASES = [
     ("a note gained", [PASS] * 2, [record_row(findings=(NOTE,))] * 2, Change.CHANGED),
     ("a finding of some runs only", [PASS] * 3, [record_row(findings=(LEAK,)), PASS, PASS], Change.SAME),
     ("a loss path that ends higher", [with_losses(4, 3, 2)], [with_losses(4, 3.1, 2.5)], Change.REGRESSION),
+    ("the largest losses that there are", [with_losses(4, *[1e308] * 9)], [with_losses(4, *[1.5e308] * 9)],
+     Change.REGRESSION),
+    ("infinite losses of both signs", [with_losses(4, 4, 4, 4, math.inf, -math.inf)],
+     [with_losses(4, 4, 4, 4, 3, 3)], Change.REGRESSION),
     ("a loss path that ends lower", [with_losses(4, 3, 2)], [with_losses(4, 2.9, 1.5)], Change.FIXED),
     ("a loss path that ends where it did", [with_losses(4, 3, 2)], [with_losses(4, 3.1, 2)], Change.CHANGED),
     ("what is left of a loss once all is learned", [with_losses(4, 1, 3e-7)], [with_losses(4, 1, 5e-7)], Change.SAME),

@@ -201,7 +201,7 @@ PROGRAMS = [
     ("never imports MLX", "print('done')", [], "its main process never imported MLX"),
     ("raises before it imports MLX", "raise ValueError", [], "its main process never imported MLX"),
     ("lacks a package", "import no_such_package", [], "has no module no_such_package"),
-    ("every run ends by --timeout", TRAIN + "while True: pass", ["--timeout", "1.5s"], "ended by a limit"),
+    ("every run ends by --timeout", TRAIN + "while True: pass", ["--timeout", "6s"], "ended by a limit"),
     ("every run ends by --memory-limit", TRAIN + "held = [b'1' * 10**7 for _ in range(40)]\nwhile True: pass",
      ["--memory-limit", "200MB"], "ended by a limit"),
 ]  # fmt: skip
@@ -365,7 +365,7 @@ def test_a_matrix_in_which_no_program_imports_mlx_is_no_pass(project: Path) -> N
 
 BISECTIONS = [
     ("a good end that never imports MLX", "print('done')", [], "compare with: its main process never imported MLX"),
-    ("a good end that --timeout ends", TRAIN + "while True: pass", ["--timeout", "1.5s"], "ended by a limit"),
+    ("a good end that --timeout ends", TRAIN + "while True: pass", ["--timeout", "6s"], "ended by a limit"),
 ]  # fmt: skip
 
 

@@ -69,7 +69,7 @@ class Recorder(Facts):
         self.deaf = False  # to what we evaluate and read ourselves
         self.forked: tuple[call_site.Site, int] | None = None  # where, after evaluations; until the fork evaluates
         self.host: set[Any] | None = None  # the types of what is read within a gradient call, where somebody asks
-        self.look: Callable[[int, float], dict[str, Any] | None] = lambda *_: None
+        self.look: Callable[[int, float], tuple[int | None, float | None] | None] = lambda *_: None
         self.looked: Callable[[], None] = lambda: None
         self.idle = NEVER  # from a step to before another, and up to when, nobody looks at any
         self.active: Callable[[], int] = lambda: 0
@@ -241,7 +241,7 @@ class Recorder(Facts):
             self._note(step, step_s, active, now_s)
         else:
             self.looked()
-            self._note(step, step_s, active, now_s, seen.get("update"), number(seen.get("gradient")))
+            self._note(step, step_s, active, now_s, seen[0], number(seen[1]))
             self._open_since = monotonic()
         if self.enough_steps and self.enough_steps <= self.step and not self._over:
             self.enough()  # does not come back, as long as there is a supervisor

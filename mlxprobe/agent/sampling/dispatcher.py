@@ -16,6 +16,7 @@ from mlxprobe.agent.recording.recorder import NEVER, Recorder
 from mlxprobe.agent.sampling.inspector import Inspector, missing
 from mlxprobe.agent.sampling.overhead_budget import Looks, is_landmark, next_landmark
 from mlxprobe.agent.sampling.pending_ops import UPDATE, Backlog
+from mlxprobe.agent.sampling.step_view import StepView
 from mlxprobe.agent.sampling.waiting import Waiting
 from mlxprobe.agent.wire import bound
 
@@ -71,7 +72,7 @@ class Inspection(Wishes):
         self.busy = self.tracing = False
         self.inside = False  # of an eager run of a compiled function: whatever is in it is ours, and may be evaluated
         self.returned = False  # whether that function returns its gradients, and so tells of them itself
-        self.looked: dict[str, Any] = {}
+        self.view = StepView()
         self.sources = 0  # arrays with data of their own behind parameters and state, when those were last drawn
         self.schedules: dict[int, tuple[str, int]] = {}  # by function: its words, and how many updates
         self.setting: list[Callable[[Any], None]] = []  # told of a module whose parameters are set, by MLX or not
@@ -83,7 +84,6 @@ class Inspection(Wishes):
         self._kinds = tuple(kinds)
         self._inspectors: list[Inspector] = []
         self.intercepts = Intercepts(self, self._observer_failed)
-        self._inside: dict[str, Any] = {}
         self.home = Home()
         self._models: dict[int, Any] = {}  # references to those that gradients are taken of, by identity
         self._speaks = ""  # the inspector that is being told
@@ -152,7 +152,7 @@ class Inspection(Wishes):
         """The program has let go of a model: so do we, of what we hold of its last step."""
         self._models = {key: one for key, one in self._models.items() if one is not reference}
         if not self.busy and self.home.here():
-            self.looked, self._inside = {}, {}
+            self.view = StepView()
             self._each(lambda one: one.forget())
 
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
@@ -186,32 +186,32 @@ class Inspection(Wishes):
         if self.due and not self.busy and self.home.here():
             self.at_our_cost(self._each, lambda one: one.given(args), self._turns())
 
-    def look(self, step: int, now_s: float) -> dict[str, Any] | None:
-        """Tell of a complete step; return what was looked at, `update` for pending operations. Decide on the next."""
+    def look(self, step: int, now_s: float) -> tuple[int | None, float | None] | None:
+        """Tell of a complete step; return what of it is recorded, where it was looked at. Decide on the next."""
         self.wanted |= self.recorder.newcomers.begin() or self.recorder.reductions.is_after(step + 1) or self.answered()
-        looked, inside, self._inside = None, self._inside, {}
+        recorded = None
         if is_landmark(step):  # whatever the other inspectors cost, growth is to be proved
             self.looks.refresh(now_s)
         if self.due and not self.busy and self.home.here():
-            self.looked = looked = inside
             self.at_our_cost(self._look, step)
+            recorded, self.view = self.view.recorded(), StepView()
             self.looks.complete(bound.monotonic())
         elif is_landmark(step) and not self.busy and self.home.here():
-            looked = {UPDATE: self.at_our_cost(self.backlog.update)}
+            recorded = self.at_our_cost(self.backlog.update), None
         revises = self.doubted and is_landmark(step + 1)
         self.due, self.wanted = self.wanted or revises or self.looks.is_due(step + 1, now_s), False
         rests = not (self.due or self.recorder.newcomers.left or self.recorder.reductions.awaits(step + 1))
         self.recorder.idle = (step + 1, next_landmark(step + 1) - 1, self.looks.paid_s) if rests else NEVER
-        return looked
+        return recorded
 
     def _look(self, step: int) -> None:
-        self.looked[UPDATE] = self.backlog.update()
+        self.view.pending = self.backlog.update()
         turns = self._turns()
         self._each(lambda one: one.look(step) if one in turns else one.forget())
 
     def shadow(self, run: Callable[[], None]) -> None:
         """Look into a function that is run for us: what it evaluates and reads does not count."""
-        deaf, self.looked = self.recorder.deaf, {}
+        deaf, self.view = self.recorder.deaf, StepView()
         self._each(lambda one: one.forget())
         self.inside = self.recorder.deaf = True
         try:
@@ -225,7 +225,6 @@ class Inspection(Wishes):
     def look_inside(self) -> None:
         """Look at what such a run has shown, while it lasts; the step under way is told of it."""
         self.at_our_cost(self._each, lambda one: one.look(self.recorder.step + 1))
-        self._inside = self.looked
         self.recorder.wake()
 
     def finish(self) -> None:

@@ -73,7 +73,7 @@ class Places(Inspector):
         self._site = ("", 0)
 
     def called(self, call: Call) -> None:
-        self._squared = self.inspection.looked.get("squared", set())
+        self._squared = self.inspection.view.squared
         self._hold(dict(unique(call.data)), call.site)
 
     def given(self, args: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.graph.dataflow import LossGraph
-from mlxprobe.agent.inspectors.losses.loss_graph import COMPARED, FED, LAZY, is_amount, unique
+from mlxprobe.agent.inspectors.losses.loss_graph import LAZY, is_amount, unique
 from mlxprobe.agent.introspection import call_site, isolated_import
 from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.sampling.dispatcher import Inspection
@@ -45,11 +45,11 @@ class Twins(Inspector):
         self._known: dict[tuple[str, int], Counts] = {}
 
     def called(self, call: Call) -> None:
-        looked, counts = self.inspection.looked, self._known.setdefault(call.site, Counts())
+        view, counts = self.inspection.view, self._known.setdefault(call.site, Counts())
         if counts.looks >= LOOKS:
             return
         named = [(name, one) for name, one in unique(call.data)[:MOST] if is_amount(one) and one.nbytes <= HELD_BYTES]
-        fed, compared = looked.get(FED, set()), looked.get(COMPARED, [])
+        fed, compared = view.fed, view.compared
         inputs = {name: one for name, one in named if id(one) in fed and one.ndim > 1 and one.shape[0] >= ROWS}
         beside = {name: one for name, one in named if id(one) not in fed and one.ndim > 1 and one.shape[0] >= ROWS}
         counts.beside |= beside.keys()

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
-from mlxprobe.agent.inspectors.losses.loss_graph import FED, is_amount, unique
+from mlxprobe.agent.inspectors.losses.loss_graph import is_amount, unique
 from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.patching import static
 from mlxprobe.agent.recording.gradient_call import Call
@@ -42,7 +42,7 @@ class Scales(Inspector):
         self._site = ("", 0)
 
     def called(self, call: Call) -> None:
-        fed = self.inspection.looked.get(FED, set())
+        fed = self.inspection.view.fed
         given = [one for _, one in unique(call.data) if id(one) in fed and is_read(one)]
         shape = tuple(given[0].shape[1:]) if len(given) == 1 else None
         if len(self._within) < LOOKS and shape is not None and shape == (self._shape or shape):

@@ -8,7 +8,7 @@ from types import FunctionType
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
-from mlxprobe.agent.inspectors.losses.loss_graph import COMPARED, unique
+from mlxprobe.agent.inspectors.losses.loss_graph import unique
 from mlxprobe.agent.patching import static
 from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.sampling.dispatcher import Inspection
@@ -102,7 +102,7 @@ class Pairs(Inspector):
         self._looks = 0
 
     def called(self, call: Call) -> None:
-        compared = self.inspection.looked.get(COMPARED, [])
+        compared = self.inspection.view.compared
         self._held = None
         if self._looks >= LOOKS or self.inspection.inside or len(compared) != 1:
             return

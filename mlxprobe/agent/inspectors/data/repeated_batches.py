@@ -7,7 +7,7 @@ from typing import Any
 from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.graph.digests import digest
 from mlxprobe.agent.inspectors.losses.constant_baseline import Targets
-from mlxprobe.agent.inspectors.losses.loss_graph import FED, TARGETS, is_amount, unique
+from mlxprobe.agent.inspectors.losses.loss_graph import is_amount, unique
 from mlxprobe.agent.introspection import call_site, isolated_import
 from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.sampling.dispatcher import Inspection
@@ -63,8 +63,8 @@ class Data(Inspector):
         if self._looks >= LOOKS or self._held:
             return
         arrays = {name: one for name, one in unique(call.data)[:MOST] if one.nbytes <= HELD_BYTES and one.size}
-        targets = [one for one in self.inspection.looked.get(TARGETS, []) if one[2].nbytes <= HELD_BYTES]
-        fed = self.inspection.looked.get(FED) or {*map(id, arrays.values())} - {id(one) for _, _, one in targets}
+        targets = [one for one in self.inspection.view.targets if one[2].nbytes <= HELD_BYTES]
+        fed = self.inspection.view.fed or {*map(id, arrays.values())} - {id(one) for _, _, one in targets}
         known = self._known.setdefault(call.site, {})
         for name, one in arrays.items():
             seen = known.setdefault(name, Seen())

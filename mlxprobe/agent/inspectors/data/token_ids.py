@@ -30,8 +30,6 @@ SAME_IS_SURE = TWO = 2
 FOLLOW = 0.9
 MANY = 64  # of a batch, that one look is enough for where no other comes
 LONG = 6  # ids of a row, of which those after the next are to be told
-ATTENDS = "attends"  # where the mask of the first attention is decided
-RELATED = "related"  # embedded ids that the targets of this step follow; if there are none, those that they are
 EMBEDDINGS = "mlx.nn.layers.embedding.Embedding.__call__", "mlx.nn.layers.quantized.QuantizedEmbedding.__call__"
 PICKING = "mlx.core.take_along_axis", "mlx.core.fast.cross_entropy"
 ATTENTION = "mlx.core.fast.scaled_dot_product_attention"
@@ -150,8 +148,8 @@ class Indices(Inspector):
         """Tell what the targets are to the ids of any embedding: a decoder's inputs, whatever else is embedded."""
         related = [(kind, one) for one in inputs if (kind := relation(one, targets))]
         following = [one for kind, one in related if kind == "next"]  # an encoder may well be given the targets
-        self.inspection.looked[ATTENDS] = self._attends
-        self.inspection.looked[RELATED] = following or [one for _, one in related]
+        self.inspection.view.mask_site = self._attends
+        self.inspection.view.related_ids = following or [one for _, one in related]
         many = max((one.size for _, one in related), default=0) >= MANY
         if following:
             self._next += 1

@@ -72,7 +72,8 @@ class Accumulation(Inspector):
                 dict(zip(named, lazy_graph.leaves(call.parameters), strict=False)).get(self._path),
             )
             self._calls.setdefault(id(call.model) if call.model is not None else 0, []).append(kept)
-        self._scalings.append(self.inspection.looked.get("scalings", -1))
+        known = self.inspection.view.scalings
+        self._scalings.append(-1 if known is None else known)
 
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
         calls = self._calls.pop(id(model), None) or self._calls.pop(0, [])

@@ -45,7 +45,8 @@ class Infinite:
             recorder.losses.not_finite(self._call)
         elif self._bad:
             self._get_over(suspects)
-        self._inspection.looked |= {"gradient": max(finite)} if finite else {}
+        if finite:
+            self._inspection.view.gradient = max(finite)
         if loss is not None and not math.isfinite(loss):
             recorder.fact(LossNotFinite(value=str(loss), call=self._call), self._site)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
-from mlxprobe.agent.inspectors.losses.loss_graph import TARGETS, is_amount
+from mlxprobe.agent.inspectors.losses.loss_graph import is_amount
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.states import MAPPED
 from mlxprobe.agent.introspection import call_site
@@ -86,7 +86,7 @@ class Slips(Inspector):
             pairs = len(shape) == SQUARE and shape[0] == shape[1]  # each row with each other, it may be
             if shape[0] % rows == 0 and not pairs:
                 self._count(SoftmaxOverAll(shape=str(shape)), site)
-        targets = self.inspection.looked.get(TARGETS, []) if down else []
+        targets = self.inspection.view.targets if down else []
         labelled = {one.size for _, _, one in targets if one.size == one.shape[0] and not is_amount(one)}
         for site, shape in down.items():
             if shape[0] in labelled and shape[0] != shape[1] > 1:

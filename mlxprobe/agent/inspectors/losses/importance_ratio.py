@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
-from mlxprobe.agent.inspectors.losses.loss_graph import RATIOS
 from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.inspector import Inspector
@@ -28,7 +27,7 @@ class Ratios(Inspector):
         self._sites: dict[str, tuple[str, int]] = {}
 
     def called(self, call: Call) -> None:
-        self._held = self.inspection.looked.get(RATIOS, [])[-1:]
+        self._held = self.inspection.view.ratios[-1:]
 
     def forget(self) -> None:
         self._held = []

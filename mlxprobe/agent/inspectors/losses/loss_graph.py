@@ -29,15 +29,10 @@ from mlxprobe.protocol.facts.losses import (
 KEPT = 8  # the last of a kind of a call: a loss is given one of these
 FEWEST, MOST = 8, 4096  # elements of what an exponential is taken of
 UNREACHED_IS_SURE = 2
-FED = "fed"  # the ids of arrays that layers are given
 WHAT = "loss"
-TARGETS = "targets"  # what outputs are compared with: the stream of losses, how, and the array
-COMPARED = "compared"  # the stream of losses, and the one array that outputs are compared with and no layer is given
-BOUNDED = "bounded"  # by an error of outputs that end in an activation: that, the targets, and its line
-RATIOS = "ratios"  # exponents that are something less an argument, that one's name, and itself
 LAZY = 1  # steps without an evaluation: beyond, every loss holds all of them
 READ_COSTS = 3.0  # times what drawing does
-LONGEST, MANY = "longest chain", 3000  # operations of a loss, among which the longest chain is looked for, once
+MANY = 3000  # operations of a loss, among which the longest chain is looked for, once
 
 
 class Losses(Inspector):
@@ -85,7 +80,7 @@ class Losses(Inspector):
         self._host, recorder.host = recorder.host or set(), None
         known = WHAT, recorder.gradients, recorder.lazy_steps
         if call.scalings is not None:
-            self.inspection.looked["scalings"] = call.scalings
+            self.inspection.view.scalings = call.scalings
         elif call.loss is not None and self.inspection.inside:
             self._read(call, 1)
         elif call.loss is not None and recorder.lazy_steps <= LAZY and looks.affords(*known, READ_COSTS):
@@ -94,13 +89,13 @@ class Losses(Inspector):
     def called_in_trace(self, call: Call) -> None:
         if call.loss is not None:
             self._read(call, UNREACHED_IS_SURE)  # every call of the function does what its trace does
-            call.scalings = self.inspection.looked.get("scalings")
+            call.scalings = self.inspection.view.scalings
 
     def _read(self, call: Call, weight: int) -> int:
         """Read the loss and tell what is sure by now; return how many operations were drawn."""
         import mlx.core as mx
 
-        named = unique(call.data)
+        named, view = unique(call.data), self.inspection.view
         arrays = {f"a{k}": one for k, (_, one) in enumerate(named)}
         held = self._squashes.let_go()
         dot = lazy_graph.dot(loss=call.loss, **{name: one.array for name, one in held.items()}, **arrays)
@@ -110,12 +105,12 @@ class Losses(Inspector):
         if not self._seen:
             self._seen = True
             self.inspection.recorder.fact(LossGraphSeen(), call.site)
-        self.inspection.looked["scalings"] = drawn.scalings()
+        view.scalings = drawn.scalings()
         if drawn.operations >= MANY and not self._measured:
             self._measured = True
-            self.inspection.looked[LONGEST] = drawn.longest()
+            view.longest_chain = drawn.longest()
         self._tell_supervision(call, drawn, arrays)
-        self.inspection.looked.setdefault(FED, set()).update(id(arrays[name]) for name in drawn.into_layers())
+        view.fed.update(id(arrays[name]) for name in drawn.into_layers())
         reached = [name for k, (name, _) in enumerate(named) if drawn.reaches(f"a{k}")]
         past = {named[int(name[1:])][0] for name in drawn.past_layers()}
         missing = [name for name, _ in named if name not in reached]
@@ -140,7 +135,7 @@ class Losses(Inspector):
         self._look_for_ratios(drawn, held, dict(named), arrays)
         for kind, target, made in () if self.inspection.tracing else drawn.bounded():
             where = held[made].site if made in held else call_site.NOWHERE
-            self.inspection.looked.setdefault(BOUNDED, []).append((kind, arrays[target], where))
+            view.bounded.append((kind, arrays[target], where))
         return drawn.operations
 
     def _tell_squashed(self, call: Call, drawn: LossKind, held: dict[str, Held], weight: int) -> None:
@@ -167,7 +162,7 @@ class Losses(Inspector):
             less = drawn.less(name) if name[0] == "e" and not self.inspection.tracing else ""
             if less and arrays[less].size == one.array.size and is_amount(arrays[less]):
                 called = next(key for key, array in names.items() if array is arrays[less])
-                self.inspection.looked.setdefault(RATIOS, []).append((one, called, arrays[less]))
+                self.inspection.view.ratios.append((one, called, arrays[less]))
 
     def _tell_supervision(self, call: Call, drawn: LossKind, arrays: dict[str, Any]) -> None:
         """Tell whether outputs are compared with one given target; the last look holds, with all weights evaluated.
@@ -185,11 +180,11 @@ class Losses(Inspector):
         whole = [one for one in others if not is_amount(one)]
         kind, targets = drawn.compares(classes=bool(indices)), [arrays[name] for name in indices] or amounts or whole
         if supervised and len(targets) == 1 and kind and not self.inspection.tracing:
-            self.inspection.looked.setdefault(TARGETS, []).append((stream, kind, targets[0]))
+            self.inspection.view.targets.append((stream, kind, targets[0]))
         alone = [*indices, *(name for name in past - indices if compared)]
         if compared and len(alone) == 1 and not (self.inspection.tracing or drawn.enters_layer(alone[0])):
-            self.inspection.looked.setdefault(COMPARED, []).append((stream, arrays[alone[0]]))
-            self.inspection.looked["squared"] = {id(arrays[alone[0]])} if kind == "square" else set()
+            self.inspection.view.compared.append((stream, arrays[alone[0]]))
+            self.inspection.view.squared = {id(arrays[alone[0]])} if kind == "square" else set()
         if len(others) == 1 and not (indices or self.inspection.tracing or stream in self._of_two):
             self._target = stream, others[0], call.site
         told = Supervision(stream=stream, supervised=supervised, single=drawn.is_single())

@@ -14,8 +14,6 @@ from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.losses import LossShare
 
-TAPS = "taps"  # what the losses of the call under way were reduced from
-SCALE = "scale"  # by what each loss is weighed against a mean of its positions, and the line that reduced it
 SAME = 0.02  # weights that differ by less are equal: half precision rounds
 CARRYING = 8  # positions
 PAIRS = 64  # of a share and a scale that differ: more say nothing new
@@ -66,7 +64,7 @@ class Shares(Inspector):
             shapes = {tuple(one.shape) for one in lazy_graph.leaves(call.data) if one.ndim == 2}
             self._calls.append((taps, shapes))
             self._amounts = self._amounts or any(map(is_amount, lazy_graph.leaves(call.data)))
-            self.inspection.looked[TAPS] = taps
+            self.inspection.view.taps = [*taps]
 
     def finish(self) -> None:
         self._taps.leave()
@@ -100,7 +98,7 @@ class Shares(Inspector):
         scale = high * weights.size if high - low <= SAME * high else math.nan
         if len(share.pairs) < PAIRS:
             share.pairs[f"{carrying / weights.size:.6g}", f"{scale:.6g}"] = None
-        self.inspection.looked.setdefault(SCALE, []).append((scale, taps[-1].site))
+        self.inspection.view.loss_scales.append((scale, taps[-1].site))
         for tap in taps[:1]:
             if tap.ids is not None and not self.inspection.pending([tap.ids]):
                 self._find_padding(share, tap, shapes)

@@ -8,10 +8,10 @@ from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.losses.loss_graph import is_amount, unique
-from mlxprobe.agent.inspectors.losses.loss_masking import TAPS
 from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.inspector import Inspector
+from mlxprobe.agent.sampling.step_view import taken
 from mlxprobe.protocol.facts.losses import Worth
 
 GOOD = r"(?i)adv|return|reward|gain|score|benefit"
@@ -32,7 +32,7 @@ class Worths(Inspector):
         self._looks: dict[tuple[str, int], list[float]] = {}
 
     def called(self, call: Call) -> None:
-        taps = [one for one in self.inspection.looked.pop(TAPS, []) if one.sign]
+        taps = [one for one in taken(self.inspection.view.taps) if one.sign]
         for name, one in unique(call.data) if taps else ():
             if re.search(GOOD, name) and not re.search(BAD, name) and is_amount(one) and one.size > 1:
                 self._held.append((taps, name, one))

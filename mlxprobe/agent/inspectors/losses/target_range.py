@@ -6,11 +6,11 @@ import math
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
-from mlxprobe.agent.inspectors.losses.loss_graph import BOUNDED
 from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.inspector import Inspector
+from mlxprobe.agent.sampling.step_view import taken
 from mlxprobe.protocol.facts.losses import TargetsOutOfReach
 
 ENDS = {"Sigmoid": (0.0, 1.0), "Softmax": (0.0, 1.0), "Tanh": (-1.0, 1.0), "ReLU": (0.0, math.inf)}
@@ -33,7 +33,7 @@ class Reaches(Inspector):
         self._looks: dict[tuple[str, int], list[float]] = {}
 
     def called(self, call: Call) -> None:
-        for kind, target, site in self.inspection.looked.pop(BOUNDED, []):
+        for kind, target, site in taken(self.inspection.view.bounded):
             place, seen = call_site.blamed(site if site[1] else call.loses(""), call.site)
             self._held.append((kind, target, place, seen))
 

@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
-from mlxprobe.agent.inspectors.data.token_ids import ATTENDS, RELATED
 from mlxprobe.agent.inspectors.models.model_calls import Made, put_back
 from mlxprobe.agent.introspection import call_site, isolated_import
 from mlxprobe.agent.introspection.trees import SingleError, doubled, is_array
@@ -60,7 +59,7 @@ class Causality(Inspector):
             if carries:
                 self.inspection.recorder.fact(StateCarriedOver(model=model), self._site)
             if leaks is not None:
-                decided = self.inspection.looked.get(ATTENDS, call_site.NOWHERE)
+                decided = self.inspection.view.mask_site
                 if leaks and not (decided[1] or self.inspection.attends):  # the next step shows where
                     self._leaky, self.inspection.attends, self.inspection.wanted = model, True, True
                     return
@@ -91,7 +90,7 @@ def outputs(output: Any) -> list[Any]:
 def probed(inspection: Inspection, made: Made, shape: tuple[int, ...]) -> tuple[bool | None, bool]:
     """Tell whether earlier outputs change with a later id, None where this call cannot tell; and whether with calls."""
     given = [made.args, made.kwargs]
-    related = inspection.looked.get(RELATED, [])
+    related = inspection.view.related_ids
     ids = next((one for one in lazy_graph.leaves(given) if is_ids(one, shape) and is_among(one, related)), None)
     if ids is None:
         return None, False

@@ -9,7 +9,7 @@ from types import CodeType
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
-from mlxprobe.agent.inspectors.losses.loss_graph import COMPARED, TARGETS, unique
+from mlxprobe.agent.inspectors.losses.loss_graph import unique
 from mlxprobe.agent.inspectors.models.model_calls import Made, put_back
 from mlxprobe.agent.introspection import isolated_import
 from mlxprobe.agent.patching import static
@@ -71,9 +71,9 @@ class Dependence(Inspector):
     def called(self, call: Call) -> None:
         import mlx.core as mx
 
-        looked = self.inspection.looked
-        self._targets = [one for _, _, one in looked.get(TARGETS, [])]
-        known = {id(one) for _, one in looked.get(COMPARED, [])}
+        view = self.inspection.view
+        self._targets = [one for _, _, one in view.targets]
+        known = {id(one) for _, one in view.compared}
         named = [(name, one) for name, one in unique(call.data) if id(one) not in known and one.ndim == 1]
         self._whole = [(name, one) for name, one in named if mx.issubdtype(one.dtype, mx.integer)]
 

@@ -7,7 +7,6 @@ from typing import Any
 from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.graph.digests import digest
 from mlxprobe.agent.inspectors.losses.loss_graph import unique
-from mlxprobe.agent.inspectors.losses.loss_masking import SCALE
 from mlxprobe.agent.inspectors.work.turns import HELD_BYTES
 from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.patching import static
@@ -83,7 +82,7 @@ class Reduced(Inspector):
         values = lazy_graph.numbers_each([lazy_graph.sample(one) for one in arrays[: len(every) * len(paths)]])
         share = TOLD // len(paths)
         some = [one[:: -(-len(one) // share)] for one in values]
-        known = self.inspection.looked.get(SCALE, [])
+        known = self.inspection.view.loss_scales
         scale, site = known[0] if len(known) == 1 and len(self._calls) == 1 else (0.0, call_site.NOWHERE)
         self.inspection.recorder.revise(
             GradientsRead(

@@ -131,7 +131,7 @@ class Parameters(Inspector):
             self._unchanged[key] = NEVER_AGAIN
         elif recorder.updates > since and held.trained:
             self._unchanged[key] = looks + 1
-            if looks + 1 >= UNCHANGED_IS_SURE and self.inspection.looked.get("gradient") != 0.0:
+            if looks + 1 >= UNCHANGED_IS_SURE and self.inspection.view.gradient != 0.0:
                 site, _ = self._told.setdefault(key, (held.site, held.model))
                 recorder.revise(ParametersUnchanged(looks=looks + 2), site)
         elif held.trained:

@@ -10,7 +10,6 @@ from mlxprobe.agent.compiled import trace_memory
 from mlxprobe.agent.compiled.trace_memory import HALF, KNOWN, TRACED, Growth, Kept
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.inspector import Inspector
-from mlxprobe.agent.sampling.pending_ops import UPDATE
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.memory import BuffersHeld
 
@@ -53,7 +52,7 @@ class Buffers(Inspector):
 
     def _pend(self, step: int) -> None:
         """Count what waits in the graph of parameters and state."""
-        operations = self.inspection.looked.get(UPDATE)
+        operations = self.inspection.view.pending
         if operations is not None:
             self._growths["pending"].mark(step, self.inspection.sources if operations >= PENDING else 0)
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.graph.dataflow import LossGraph
-from mlxprobe.agent.inspectors.losses.loss_graph import LONGEST
 from mlxprobe.agent.inspectors.models import train_eval_mode
 from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.patching import static
@@ -83,7 +82,7 @@ class Unrolled:
         self._huge, last, self._last = None, self._last, []
         if not any(depends(one, lazy_graph.leaves(call.parameters)) for one in last):
             self._evaluated.clear()
-        self._chain = max(self._chain, self._inspection.looked.get(LONGEST, 0))
+        self._chain = max(self._chain, self._inspection.view.longest_chain)
         deep = self._chain >= CHAIN
         links = deep and count >= MANY and self._chain >= A_LINK * max(self._takes, turns(call.data))
         if links or count >= max(CHAIN if deep else UNROLLED, A_TURN * max(longest, self._longest)):
