@@ -38,6 +38,8 @@ def complete() -> None:
             os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
     sys.stdout = sys.stdout or Closed()
     sys.stderr = sys.stderr or Closed()
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # an encoding without our signs, such as latin-1
 
 
 def is_of_stdout(error: OSError) -> bool:

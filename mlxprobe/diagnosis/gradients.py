@@ -177,7 +177,8 @@ FOLLOWS_NOTHING = {
     "that it is given stay as they are",
     SetToTheSame: "a model beside the trained one was given the numbers that it has {times} times: it follows nothing",
     FollowerSlow: "a model beside the trained one is given weights to the end, and these have come {way:.0%} of the "
-    "way that the trained ones have come in {updates} updates: an average that is too slow for so few",
+    "way that the trained ones have come in {updates} updates: an average that is too slow for so few, or is brought "
+    "up to date too seldom",
     UpdatedWithItself: "{of} is updated with its own `state`, which is the module itself as it is: nothing is put back",
     FollowerUnmoved: "{called} has what the trained model began with, after {updates} updates: it never follows",
 }
@@ -276,6 +277,8 @@ def swallowed_gradient_error(seen: Observation) -> Iterator[Finding]:
     last = max((at.count for _, at in failed), default=0)
     if last > 1 or (failed and seen.raised is None and seen.finished):
         fact, at = failed[-1]
+        if not any(step.n > at.step for step in seen.steps):
+            return  # nothing was trained after it
         file, _, line = fact.at.rpartition(":")
         where = f" at {PurePath(file).name}:{line}" if file and (file, line) != (at.file, str(at.line)) else ""
         message = f"the gradient call raised {fact.type}{where} and training went on: {fact.message}"

@@ -30,7 +30,9 @@ def _gradients(seen: Observation) -> str:
 def _ids(seen: Observation) -> str:
     if seen.has(IdsSeen):
         return ""
-    return _outside(seen) or ("" if _has_none(seen) else "no embedding and no target was seen")
+    return _outside(seen) or (
+        "" if _has_none(seen) else "no ids were seen: neither an embedding's nor classes as targets"
+    )
 
 
 def _has_none(seen: Observation) -> bool:
@@ -55,7 +57,11 @@ def _losses(seen: Observation) -> str:
     if known >= ENOUGH_LOSSES and updates >= ENOUGH_LOSSES:
         return ""
     few = f"{known} {'loss' if known == 1 else 'losses'} of a model {'is' if known == 1 else 'are'} known"
-    few = few if known < ENOUGH_LOSSES else f"{counted(updates, 'update')} {'was' if updates == 1 else 'were'} made"
+    few = (
+        few
+        if known < ENOUGH_LOSSES
+        else f"{counted(updates, 'update')} {'was' if updates == 1 else 'were'} seen to be complete"
+    )
     return f"whether the loss falls: only {few}, and a trend needs {ENOUGH_LOSSES}"
 
 

@@ -52,8 +52,8 @@ def idle_input(seen: Observation) -> Iterator[Finding]:
         yield rule("MP312").at(message, at.file, at.line, now=fact.now, first=fact.first)
     for fact, at in seen.facts(LogitsNarrow):
         message = f"the {fact.classes} logits of a row lie within {fact.width:.2g} of one another, at all {fact.looks} "
-        message += f"looks in {fact.updates} updates: no class can stand out. Are they multiplied by what they are to "
-        message += "be divided by, a temperature?"
+        message += f"looks, the last of them after update {fact.last} of {fact.updates}: no class can stand out there. "
+        message += "Are they multiplied by what they are to be divided by, a temperature?"
         yield rule("MP312").at(message, at.file, at.line, width=fact.width, classes=fact.classes)
     shut = any(2 * one.count >= one.of for one, _ in seen.facts(ZeroGradient) if one.count)  # which says why
     for fact, at in seen.facts(LogitsAlike) if not shut else ():

@@ -96,16 +96,14 @@ def _floor(one: Optimizer) -> Finding | None:
     peak = max(rate for _, rate in one.rates)
     last = one.rates[-1][0]
     above = max((update for update, rate in one.rates if rate > FLOOR * peak), default=last)
-    share = (last - above) / last
     later = [rate for update, rate in one.rates if update > above]
     first = min((update for update, _ in one.rates if update > above), default=last)  # that is known to be so low
+    share = (last - first + 1) / last
     vanishes = last - first > SHARE * last and not one.schedule and later[-1] < NOTHING * peak
     if not vanishes and (len(later) < 3 or share <= MOST):
         return None
     low = f"at most {max(later):.2g}" if max(later) else "0"
-    message = (
-        f"the learning rate is {low} in {last - above:,} of {last:,} updates, after a peak of {peak:.2g}{_of(one)}"
-    )
+    message = f"the learning rate is {low} from update {first:,} on, of {last:,}, after a peak of {peak:.2g}{_of(one)}"
     return rule("MP210").at(message, one.file, one.line, updates=last, share=share, peak=peak)
 
 

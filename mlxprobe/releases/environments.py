@@ -32,6 +32,7 @@ from mlxprobe.system import NAME
 
 DESCRIPTION = "mlxprobe.json"
 FORMAT = "2"  # of the description: versions of mlxprobe that read another have environments of their own
+VERSION = re.compile(r"\d+(\.\d+)+")
 BUILDING, REMOVED = ".building-", ".removed-"
 
 
@@ -156,6 +157,9 @@ def _ready(folder: Path) -> Environment | None:
     cached = _description(folder)
     if cached is None or not Path(cached.environment.executable).exists() or damaged(folder, cached.files):
         return None
+    asked = _release_in(folder.name)
+    if VERSION.fullmatch(asked) and cached.environment.mlx != asked:
+        return None  # a folder that was copied or renamed
     with contextlib.suppress(OSError):
         os.utime(folder / DESCRIPTION)
     return cached.environment

@@ -90,7 +90,8 @@ def _optimizer(one: Optimizer) -> str:
     path = [f"{rates[0]:.3g}"] if rates else []
     if len(set(rates)) > 1:
         high = max(rates)
-        path += [f"{high:.3g}"] * (high not in (rates[0], rates[-1])) + [f"{rates[-1]:.3g}"]
+        between = high not in (rates[0], rates[-1])
+        path += [f"up to {high:.3g} at sampled updates"] * between + [f"{rates[-1]:.3g}"]
     schedule = f", {one.schedule}" if one.schedule else ""
     kept = "".join(f", {name} {one.settings[name]}" for name in SETTINGS if float(one.settings.get(name, 0)))
     return f"{one.name}, rate {' → '.join(path) or 'unknown'}{schedule}{_warm(one)}{kept}{decay}"

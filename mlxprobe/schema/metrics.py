@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 from mlxprobe.schema.enums import Whose
-from mlxprobe.schema.losses import trainings
+from mlxprobe.schema.losses import path, trainings
 from mlxprobe.schema.observation import Frame, Observation, Place, Stack, Step
 
 NATIVE_CALLS = 4  # those further out are the bindings'
@@ -120,8 +120,8 @@ def result_distance(seen: Observation, twin: Observation) -> float:
     if seen.result.keys() != twin.result.keys():
         return math.inf
     squares, norm = 0.0, 0.0
-    for path, (length, *projections) in twin.result.items():
-        mine = seen.result[path][1:]
+    for name, (length, *projections) in twin.result.items():
+        mine = seen.result[name][1:]
         squares += mean([(a - b) * (a - b) for a, b in zip(mine, projections, strict=True)])
         norm += length * length
     return math.sqrt(squares / norm) if norm else math.sqrt(squares)
@@ -224,8 +224,9 @@ def figures(seen: Observation) -> str:
     if steps := steady_steps(seen):
         parts.append(f"{steps_done(seen)} steps, {1e3 * statistics.median(steps):.1f} ms a step")
     if len(seen.losses) > 1:
-        last = trainings(seen.losses)[-1]
-        parts.append(f"loss {last[0].value:.3f} → {last[-1].value:.3f}")
+        every = trainings(seen.losses, seen.sheet.begun)
+        ends = f"{every[-1][0].value:.3f} → {every[-1][-1].value:.3f}"
+        parts.append(f"loss {ends if len(every) == 1 else path(seen.losses, seen.sheet.begun)}")
     if seen.score is not None:
         parts.append(f"true loss {seen.score:.3f}")
     return ", ".join(parts)
@@ -255,8 +256,8 @@ def duration(seconds: float) -> str:
 
 
 def megabytes(count: float) -> str:
-    """Write a number of bytes in MB; in kB where that would be 0.0 MB."""
-    if 0 < abs(count) < 5e4:
+    """Write a number of bytes in MB; in kB where that would be 0.1 MB or less."""
+    if 0 < abs(count) < 1.5e5:
         return f"{count / 1e3:.1f} kB"
     return f"{count / 1e6:.1f} MB" if abs(count) < 1e8 else f"{count / 1e6:.0f} MB"
 

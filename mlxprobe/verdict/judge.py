@@ -180,7 +180,12 @@ def _raised(case: Case) -> Told | None:
         message = " ".join(seen.raised.message.split())
         return Outcome.ERROR, f"{seen.raised.type}: {message}"
     if seen.exit_code and seen.ended != "enough" and not _ended_by_its_pool(seen):
-        return Outcome.ERROR, f"exit code {seen.exit_code}: {last_line(seen.output_tail)}"
+        return (
+            Outcome.ERROR,
+            f"exit code {seen.exit_code}; its output ends: {last_line(seen.output_tail)}".removesuffix(
+                "; its output ends: "
+            ),
+        )
     return None
 
 

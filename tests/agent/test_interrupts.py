@@ -267,7 +267,7 @@ def evaluates_late(monkeypatch: pytest.MonkeyPatch) -> dict[str, Callable[[], An
     monkeypatch.setattr(lazy_graph, "pending", lambda _: 0)
     monkeypatch.setattr(token_ids, "speaks", lambda: True)
     return {
-        "a call made anew": lambda: again(interrupt),
+        "a call made anew": lambda: again(None, interrupt),
         "a layer": lambda: lora_detection.adds(Adapter("", layer, *parts)),
         "ids of a trace": lambda: token_ids.Baked(inspection).traced(call_site.NOWHERE, late),
         "ids": lambda: token_ids.Indices(inspection)._compare_with_table("target", mx.array([1]), 2, call_site.NOWHERE),

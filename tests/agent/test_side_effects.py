@@ -12,10 +12,9 @@ from typing import Any
 
 import pytest
 
-from mlxprobe.agent.compiled.eager_replay import guard
-from mlxprobe.agent.introspection import call_site, code_ownership
-from mlxprobe.agent.introspection.side_effects import Effects, followed
-from mlxprobe.agent.recording.call_context import Stop
+from mlxprobe.agent.introspection import call_site, code_ownership, side_effects
+from mlxprobe.agent.introspection.side_effects import Effects, followed, guard
+from mlxprobe.agent.patching.interrupts import ElsewhereError, Stop
 
 HARMLESS = {
     "makes a list of its own": "out = []\n    out.append(x)\n    return out",
@@ -31,6 +30,8 @@ HARMLESS = {
     "loops over a list": "return sum(one for one in [x, x])",
     "has an optimizer that writes its state": "return Optimizer().apply_single(x, x, {})",
     "adds to what a helper has made for it": "total, kept = pairs(x)\n    kept.append(total)\n    return kept",
+    "calls methods of texts that it does not know": "return [pair.items, 'a'][1].upper().split()[0].join('b')",
+    "calls a method of its own that it does not know": "return [pair][0].twice(x)",
     "would write to what it is not given": "if nothing is not None:\n        nothing.append(x)",
     "would write to another kind": "if isinstance(pair, dict):\n        pair['x'] = x",
     "would write where its module were set": "rank = module.rank\n    if rank != 0 and x:\n        SEEN.append(x)",
@@ -70,10 +71,19 @@ SHOWS = {
     "hands on a method by its name": ("sorted([x], key=push)", "calls push"),
     "writes an element by a function": ("operator.setitem(SEEN, 0, x)", "calls operator.setitem"),
     "asks a list for a method": ("getattr(SEEN, 'append')(x)", "calls getattr(SEEN, 'append')"),
+    "draws a number of a generator in a table": ("TABLE['a'].random()", "calls random of what is not known"),
+    "draws a number by a name for a generator": ("kept = GENERATOR\n    kept.random()", "uses GENERATOR, a Random"),
+    "holds a lock": ("with LOCK:\n        return x", "uses LOCK, a lock"),
+    "takes some of an iterator": ("list(itertools.islice(NUMBERS, 2))", "uses NUMBERS, a count"),
+    "adds to a list by another name": ("kept = SEEN\n    kept += [x]", "adds to kept"),
+    "sets past the class": ("object.__setattr__(pair, 'left', x)", "calls object.__setattr__"),
+    "sets by the class's own method": ("list.append(SEEN, x)", "calls list.append"),
+    "calls a method by its name": ("ADDS(SEEN)", "calls ADDS"),
+    "ends the program": ("if x < 0:\n        raise SystemExit(3)", "ends the program"),
     "does so in a branch not taken": ("if x < 0:\n        print(x)", "calls print"),
 }
 MODULE = """
-import functools, itertools, logging, math, operator, queue, random
+import functools, itertools, logging, math, operator, queue, random, threading
 
 waiting = queue.SimpleQueue()
 for k in range(99): waiting.put(k)
@@ -81,12 +91,16 @@ push_to = []
 push, follow, get, draw = push_to.append, itertools.count().__next__, waiting.get, random.Random(0).random
 log, root, first, known = functools.partial(print, "a"), math.sqrt, operator.itemgetter(0), dict(a=1).get
 SEEN, NUMBERS, GENERATOR, TOTAL = [1], itertools.count(), random.Random(0), 0
+TABLE, LOCK, ADDS = dict(a=GENERATOR), threading.Lock(), operator.methodcaller("append", 1)
 
 
 class Pair:
     def __init__(self, left):
         self.left = left
         self.items = []
+
+    def twice(self, x):
+        return 2 * x
 
 
 def helper(x):
@@ -188,6 +202,20 @@ def test_a_call_that_goes_where_the_one_that_was_read_did_not_is_stopped(
     with pytest.raises(Stop):
         guarded(effects, function, **{"x": 1, "pair": pair, "more": []} | given)
     assert "nothing" not in given or given["nothing"] == []
+
+
+def test_a_call_that_does_not_end_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(side_effects, "REPLAY_WITHIN_S", 0.2)
+
+    def searches() -> None:
+        while True:
+            len("")
+
+    effects = Effects()
+    effects.codes.add(searches.__code__)
+    with pytest.raises(ElsewhereError), side_effects.guarded_by(effects):
+        searches()
+    assert sys.getprofile() is None
 
 
 def test_what_the_collector_lets_go_of_meanwhile_is_not_the_functions(tmp_path: Path) -> None:

@@ -214,3 +214,17 @@ def test_a_command_that_a_signal_ends_says_so(number: int, code: int, folder: Pa
         one.send_signal(number)
         assert (one.stderr and one.stderr.read()) == b"mlxprobe: interrupted\n"
     assert one.returncode == code
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252"])
+@pytest.mark.parametrize("form", ["text", "json", "markdown"])
+def test_a_stdout_without_our_signs_gets_others(encoding: str, form: str, folder: Path) -> None:
+    order = [*MLXPROBE, "report", "--format", form, "r.json"]
+    done = subprocess.run(
+        order, cwd=folder, env=own_environment() | {"PYTHONIOENCODING": encoding}, capture_output=True, check=False
+    )
+    assert done.returncode == 0 and done.stderr == b"", done.stderr
+    assert done.stdout.decode(encoding)
+    if form == "json":
+        json.loads(done.stdout.decode(encoding))

@@ -47,6 +47,10 @@ def test_built_once_then_taken_from_the_cache_listed_and_removed(index: Path, mo
     assert provide(ONE) == built
     (listed,) = environments.installed()
     assert (listed.release, listed.size_bytes > 0) == ("1.0.0", True)
+    folder = Path(listed.folder)
+    other = folder.rename(folder.with_name(folder.name.replace("1.0.0", "2.0.0")))
+    assert environments._ready(other) is None  # it says itself which release it holds
+    other.rename(folder)
     environments.remove(Path(listed.folder))
     assert environments.installed() == []
 

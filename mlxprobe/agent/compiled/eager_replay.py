@@ -9,14 +9,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
 from mlxprobe.agent.introspection import isolated_import
-from mlxprobe.agent.introspection.side_effects import Effects
+from mlxprobe.agent.introspection.side_effects import Effects, guard
 from mlxprobe.agent.introspection.trees import Saved, SavedKey, lent
-from mlxprobe.agent.patching.interrupts import let_through
-from mlxprobe.agent.recording.call_context import Nesting, Stop
+from mlxprobe.agent.patching.interrupts import Stop, let_through
+from mlxprobe.agent.recording.call_context import Nesting
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.overhead_budget import SHARE, is_landmark
 from mlxprobe.agent.wire import bound
@@ -26,7 +25,6 @@ FIRST = 6  # shadows that are not paid for, where each takes less than `CHEAP_S`
 CHEAP_S, DEAR_S = 0.1, 0.5
 POWERS_SHARE = 0.02  # of the time so far, for those at landmarks; and `CHEAP_S` in all, which nobody notices
 SMALL_SHARE = 0.1  # of the machine's memory: the peak of a program of which an eager run fits in
-OWN = __name__.rpartition(".")[0] + "."
 RANKS = ("MLX_RANK", "MLX_HOSTFILE", "MLX_WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
 
 
@@ -133,15 +131,3 @@ class Shadows:
             random.put_back()
         saved.put_back()
         self._enable()
-
-
-def guard(effects: Effects) -> Callable[[FrameType, str, Any], None]:
-    """Return what stops at the first function of the user's that was not read, or that goes where it did not then."""
-
-    def follow(frame: FrameType, event: str, _: Any) -> None:
-        if event == "call" and effects.shows(frame):
-            if str(frame.f_globals.get("__name__")).startswith(OWN):
-                return  # what a dataclass of ours makes has no file
-            raise Stop
-
-    return follow

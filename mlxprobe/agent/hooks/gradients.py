@@ -16,12 +16,12 @@ from mlxprobe.agent.introspection.trees import weak
 from mlxprobe.agent.nan_origin.call_history import Origin
 from mlxprobe.agent.nan_origin.call_ring import Calls
 from mlxprobe.agent.patching.bound_arguments import Given
-from mlxprobe.agent.patching.interrupts import comes_from_outside
+from mlxprobe.agent.patching.interrupts import Stop, comes_from_outside
 from mlxprobe.agent.patching.patches import Patches
 from mlxprobe.agent.patching.signatures import described, like
 from mlxprobe.agent.patching.static import at
 from mlxprobe.agent.patching.unbound import Unbound
-from mlxprobe.agent.recording.call_context import Nesting, Stop
+from mlxprobe.agent.recording.call_context import Nesting
 from mlxprobe.agent.recording.fact_sender import brief
 from mlxprobe.agent.recording.gradient_call import Call, loss_in
 from mlxprobe.agent.recording.parameter_moves import paths

@@ -10,15 +10,44 @@ import operator
 import re
 from collections import deque
 from collections.abc import Callable, Iterator
-from types import BuiltinFunctionType, FunctionType, MethodWrapperType, ModuleType
+from types import (
+    BuiltinFunctionType,
+    ClassMethodDescriptorType,
+    FunctionType,
+    MethodDescriptorType,
+    MethodWrapperType,
+    ModuleType,
+    WrapperDescriptorType,
+)
 from typing import Any
 
 from mlxprobe.agent.introspection.trees import is_optimizer, is_trained
 from mlxprobe.agent.patching import static
 
 SPEAKS = {"print", "input", "open", "exec", "eval", "setattr", "delattr", "next", "breakpoint", "__import__", "globals"}
+SPEAKS |= {"exit", "quit", "compile"}
 CHANGES = {"append", "extend", "insert", "remove", "pop", "popitem", "popleft", "appendleft", "clear", "update"}
 CHANGES |= {"setdefault", "add", "discard", "reverse", "write", "writelines", "writerow", "send", "put", "put_nowait"}
+CHANGES |= {"sort", "rotate", "extendleft", "move_to_end", "subtract", "difference_update", "intersection_update"}
+CHANGES |= {"symmetric_difference_update", "fill", "partition", "resize", "setflags", "byteswap", "tofile", "dump"}
+C_METHODS = (MethodDescriptorType, ClassMethodDescriptorType, WrapperDescriptorType)
+FUNCTIONS_OF_NUMPY = re.compile(r"ufunc|_ArrayFunctionDispatcher|[dD][tT]ype")
+QUIET = {
+    "mlx",
+    "nanobind",
+    "weakref",
+    "typing",
+    "types",
+    "operator",
+    "re",
+    "enum",
+    "functools",
+    "datetime",
+    "decimal",
+    "fractions",
+    "abc",
+}
+READS = {name for kind in (str, bytes, dict, list, tuple, set, frozenset, int, float, complex) for name in dir(kind)}
 MLX_CHANGES = re.compile(r"eval|save|set_|seed|reset_|metal|distributed|export|new_stream|load|compile$")
 MAKES = {"dict", "list", "set", "defaultdict", "deque", "OrderedDict", "Counter", "sorted", "copy", "deepcopy"}
 MAKES |= {"tree_map", "tree_unflatten", "tree_flatten", "tree_merge", "tree_map_with_path"}
@@ -26,6 +55,7 @@ FRESH = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp, a
 LISTS = (ast.List, ast.ListComp, ast.Tuple)
 PLAIN = (bool, int, float, str)
 VALUES = (*PLAIN, bytes, complex, tuple, frozenset, range)  # nothing changes them
+PLAIN_BASES = {object, *VALUES, type(None), list, dict, set, deque, BaseException, Exception}
 WRITES = re.compile(r"__(next|set|del|i(?!n)|call)")  # methods such as `__setitem__`
 IN_PLACE = re.compile(r"(set|del)item|i(?!s_|n|tem)")  # functions of `operator`
 COMPARES: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
@@ -58,6 +88,28 @@ def functions(file: str) -> dict[tuple[str, int], list[Function]]:
     return found
 
 
+def has_state(one: Any) -> bool:
+    """Tell whether an object has methods in C that may change it: a generator of numbers, a queue, a file, a lock.
+
+    Methods in Python are read when they run. Arrays, modules and containers are judged by what is done with them.
+    """
+    if static.is_a(one, (type, FunctionType, BuiltinFunctionType, ModuleType, *C_METHODS, MethodWrapperType)):
+        return False
+    if static.is_number_of_numpy(one) or static.is_array(one):
+        return False
+    for base in static.lineage(type(one)):
+        top = static.whence(base).lstrip("_").partition(".")[0]
+        if base in PLAIN_BASES or top in QUIET:
+            continue
+        known = static.namespace(base)
+        if top == "builtins":
+            if "__next__" in known:
+                return True
+        elif any(static.is_a(method, C_METHODS) for method in known.values()):
+            return top != "numpy" or not FUNCTIONS_OF_NUMPY.search(base.__name__)
+    return False
+
+
 class Reader:
     """Read one function: what it writes to that is not its own."""
 
@@ -67,6 +119,7 @@ class Reader:
         self._harmless = harmless
         self._changed = changed
         self.skips = False  # branches that are not taken this time
+        self.unresolved: dict[str, int] = {}  # methods of what is not known, with their lines: Python's are read later
         self._nodes = list(self._within(node))
         arguments = node.args
         every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
@@ -107,26 +160,36 @@ class Reader:
     def effects(self) -> Iterator[tuple[str, int]]:
         """List what the function does that a second call could show, with its lines."""
         for node in self._taken(self._node):
-            effect = ""
-            if isinstance(node, (ast.Global, ast.Nonlocal)):
-                effect = f"writes {', '.join(node.names)}"
-            elif isinstance(node, (ast.Attribute, ast.Subscript)) and not isinstance(node.ctx, ast.Load):
-                effect = self._stores(node)
-            elif isinstance(node, ast.Call):
-                effect = self._calls(node)
-            elif (
-                isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name) and isinstance(node.value, LISTS)
-            ):
-                effect = "" if node.target.id not in self._arguments else f"adds to {node.target.id}"
-            elif (
-                isinstance(node, (ast.For, ast.comprehension))
-                and static.static(type(self._value(node.iter)), "__next__") is not static.MISSING
-            ):
-                effect = f"iterates {ast.unparse(node.iter)}"
-            elif isinstance(node, (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.ClassDef)):
-                effect = f"has a {type(node).__name__}"
-            if effect:
+            if effect := self._effect(node):
                 yield effect, getattr(node, "lineno", self._node.lineno)
+
+    def _effect(self, node: ast.AST) -> str:
+        effect = ""
+        if isinstance(node, (ast.Global, ast.Nonlocal)):
+            effect = f"writes {', '.join(node.names)}"
+        elif isinstance(node, (ast.Attribute, ast.Subscript)) and not isinstance(node.ctx, ast.Load):
+            effect = self._stores(node)
+        elif isinstance(node, ast.Call):
+            effect = self._calls(node)
+        elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+            effect = self._adds(node, node.target.id)
+        elif isinstance(node, ast.Raise) and node.exc is not None:
+            effect = "ends the program" if "SystemExit" in ast.unparse(node.exc) else ""
+        elif isinstance(node, (ast.For, ast.comprehension)):
+            held = static.static(type(self._value(node.iter)), "__next__") is not static.MISSING
+            effect = f"iterates {ast.unparse(node.iter)}" if held else ""
+        elif isinstance(node, (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.ClassDef)):
+            effect = f"has a {type(node).__name__}"
+        elif isinstance(node, (ast.Name, ast.Attribute)) and has_state(found := self._value(node)):
+            effect = f"uses {ast.unparse(node)}, a {type(found).__name__}"
+        return effect
+
+    def _adds(self, node: ast.AugAssign, name: str) -> str:
+        """Tell of a list or an array of somebody else's that is added to in place."""
+        held = [self._value(one) for one in self._bound.get(name, [])]
+        outside = any(static.is_a(one, (list, set, dict, deque)) or static.is_numpy(one) for one in held)
+        given = name in self._arguments and isinstance(node.value, LISTS)
+        return f"adds to {name}" if outside or given else ""
 
     def _stores(self, node: ast.Attribute | ast.Subscript) -> str:
         root, owner = self._root(node), self._value(node.value)
@@ -161,7 +224,9 @@ class Reader:
         if function.attr not in CHANGES or self._is_own(function.value) or is_trained(owner):
             if is_trained(owner) and function.attr in CHANGES:
                 self._changed.append(owner)
-            return ""
+            if owner is UNKNOWN and function.attr not in READS and not is_of_arrays(function.attr):
+                self.unresolved.setdefault(function.attr, node.lineno)
+            return "calls " + ast.unparse(function) if static.is_ufunc(owner) and function.attr == "at" else ""
         return f"calls {ast.unparse(function)}"
 
     def _hides(self, node: ast.expr) -> bool:
@@ -175,6 +240,10 @@ class Reader:
         called = self._named(node)
         while static.is_a(called, functools.partial):
             called = called.func
+        if static.is_a(called, operator.methodcaller):
+            return True
+        if static.is_a(called, C_METHODS):  # `object.__setattr__`, `list.append`
+            return WRITES.match(called.__name__) is not None or called.__name__ in CHANGES
         if static.is_a(called, MethodWrapperType):
             return WRITES.match(called.__name__) is not None
         return static.is_a(called, BuiltinFunctionType) and self._changes(called, node)
@@ -296,6 +365,12 @@ class Reader:
         value = self._value(node)
         is_set = isinstance(node, ast.Attribute) and is_trained(self._value(node.value)) and isinstance(value, PLAIN)
         return value if is_set or value is None else UNKNOWN
+
+
+@functools.cache
+def is_of_arrays(name: str) -> bool:
+    """Tell whether arrays have a method of this name, which changes nothing."""
+    return any(hasattr(kind, name) for kind in static.array_types())
 
 
 def makes(node: ast.expr) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import contextlib
 import gc
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from mlxprobe.agent.introspection import call_site, isolated_import
 from mlxprobe.agent.introspection.code_ownership import AGENT, GENERATED
 from mlxprobe.agent.introspection.trees import is_trained
 from mlxprobe.agent.patching import static
-from mlxprobe.agent.patching.interrupts import let_through
+from mlxprobe.agent.patching.interrupts import ElsewhereError, Stop, let_through
 from mlxprobe.agent.wire import bound
 
 # modules whose functions change nothing that is not handed to them
@@ -25,7 +26,9 @@ HARMLESS |= {"weakref"}  # whose callbacks come whenever something is let go of
 HARMLESS |= {"_collections_abc", "reprlib", "textwrap", "string", "annotationlib"}
 STANDARD = os.path.join(os.path.dirname(os.__file__), "")
 OWN = os.path.join(os.path.dirname(AGENT), "")
+PACKAGE = "mlxprobe."
 IMPORT = "<frozen importlib"
+REPLAY_WITHIN_S = 5.0  # for one call of a model, which the program makes at each step
 
 
 @contextlib.contextmanager
@@ -52,6 +55,7 @@ def followed(effects: Effects) -> Iterator[None]:
         yield
     finally:
         sys.setprofile(None)
+        effects.settle()
         if collects:
             gc.enable()
 
@@ -66,6 +70,8 @@ class Effects:
         self.changed: list[Any] = []  # modules that are written to: harmless where they are put back
         self.roots: list[bound.ref[Any]] = []
         self.reads: dict[tuple[int, str], dict[str, Any]] = {}  # globals that hold arrays, by name
+        self._unresolved: dict[str, str] = {}  # methods of what is not known, by name
+        self._ran: set[str] = set()  # names of the functions in Python that ran
         self.begins: Callable[[FrameType], None] = lambda _: None  # told of each function of the user's, once
 
     def shows(self, frame: FrameType) -> bool:
@@ -78,9 +84,17 @@ class Effects:
             return bool(self.found)
         return bool(self.found) or not is_import_of_ours(frame)
 
+    def settle(self) -> None:
+        """All functions have run: a method that none of them is may be one in C, which does what it likes."""
+        for name, effect in self._unresolved.items():
+            if name not in self._ran:
+                self._tell(effect)
+        self._unresolved = {}
+
     def visit(self, frame: FrameType) -> None:
         """A function begins."""
         code = frame.f_code
+        self._ran.add(code.co_name)
         file = code.co_filename
         if (is_library(file) and is_called_by_us(frame)) or is_import_of_ours(frame):
             return
@@ -112,8 +126,11 @@ class Effects:
         self._remember(frame, code)
         for node in nodes:
             reader = Reader(node, scope, self.changed, HARMLESS)
+            base = os.path.basename(file)
             for effect in reader.effects():
-                self._tell(f"{effect[0]} at {os.path.basename(file)}:{effect[1]}")
+                self._tell(f"{effect[0]} at {base}:{effect[1]}")
+            for name, line in reader.unresolved.items():
+                self._unresolved.setdefault(name, f"calls {name} of what is not known at {base}:{line}")
             self.skipping |= {code} if reader.skips else set()
 
     def _remember(self, frame: FrameType, code: CodeType) -> None:
@@ -127,6 +144,48 @@ class Effects:
 
     def _tell(self, effect: str) -> None:
         self.found = self.found or effect
+
+
+def guard(effects: Effects, within_s: float = math.inf) -> Callable[[FrameType, str, Any], None]:
+    """Return what stops at the first function of the user's that was not read, or that goes where it did not then.
+
+    Args:
+        effects: what was read.
+        within_s: the time after which any call stops it.
+    """
+    until = bound.monotonic() + within_s
+
+    def follow(frame: FrameType, event: str, _: Any) -> None:
+        if bound.monotonic() > until:
+            raise Stop
+        if event == "call" and effects.shows(frame):
+            if str(frame.f_globals.get("__name__")).startswith(PACKAGE):
+                return  # what a dataclass of ours makes has no file
+            raise Stop
+
+    return follow
+
+
+@contextlib.contextmanager
+def guarded_by(effects: Effects | None) -> Iterator[None]:
+    """Stop a call of the user's that is made anew where it goes elsewhere than the one that was read, or does not end.
+
+    Of a compiled function nothing is to be done: it is run under a guard of its own.
+
+    Raises:
+        ElsewhereError: it was stopped.
+    """
+    before = sys.getprofile()
+    if effects is None or before is not None:
+        yield
+        return
+    sys.setprofile(guard(effects, REPLAY_WITHIN_S))
+    try:
+        yield
+    except Stop:
+        raise ElsewhereError("it runs other functions than before, or does not end") from None
+    finally:
+        sys.setprofile(None)
 
 
 def is_ours(file: str) -> bool:

@@ -53,14 +53,14 @@ def _wrap() -> None:
     @functools.wraps(put)
     def putenv(name: Any, value: Any) -> None:
         put(name, value)
-        if name in (SEARCHED, ENCODED):
+        if os.fsencode(name) == ENCODED:
             put(SEARCHED, os.pathsep.join((BOOTSTRAP, os.fsdecode(value))))
             put(PATH_VARIABLE, value)
 
     @functools.wraps(unset)
     def unsetenv(name: Any) -> None:
         unset(name)
-        if name in (SEARCHED, ENCODED):
+        if os.fsencode(name) == ENCODED:
             put(SEARCHED, BOOTSTRAP)
             unset(PATH_VARIABLE)
 

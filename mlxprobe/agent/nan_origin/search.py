@@ -18,7 +18,7 @@ from mlxprobe.agent.nan_origin.backward import first_broken
 from mlxprobe.agent.nan_origin.call_history import Held
 from mlxprobe.agent.nan_origin.tape import NotTakenError, Operation, Tape, state_of
 from mlxprobe.agent.patching import static
-from mlxprobe.agent.recording.call_context import Stop
+from mlxprobe.agent.patching.interrupts import Stop
 from mlxprobe.agent.sampling.dispatcher import Inspection
 
 ROOM_BYTES = 64_000_000  # beside the program's own peak

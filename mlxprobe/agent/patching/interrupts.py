@@ -98,3 +98,11 @@ def _is_set(kind: type, file: str) -> bool:
     """Check whether nothing in a file could have raised this kind: the file is ours, and the class the program's."""
     package = static.module_of(kind).partition(".")[0]
     return file.startswith(OURS) and package not in RAISED_BY_C and package not in sys.stdlib_module_names
+
+
+class Stop(BaseException):
+    """A run of the program's code for us is to end here: no `except Exception` of the program's may hold it."""
+
+
+class ElsewhereError(Exception):
+    """A call that was made anew went where the program's own call did not go."""

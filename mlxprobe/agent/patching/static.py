@@ -56,6 +56,18 @@ def is_number_of_numpy(one: Any) -> bool:
     return is_numpy(one) or (numpy is not None and issubclass(type(one), getattr(numpy, "generic", ())))
 
 
+def is_ufunc(one: Any) -> bool:
+    """Tell whether an object is a function of NumPy's that goes over elements."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and issubclass(type(one), getattr(numpy, "ufunc", ()))
+
+
+def array_types() -> list[type]:
+    """List the types of arrays of MLX and NumPy, as far as they are imported."""
+    mx, numpy = sys.modules.get("mlx.core"), sys.modules.get("numpy")
+    return [*([mx.array] if mx else []), *([numpy.ndarray] if numpy else [])]
+
+
 def is_data(one: Any) -> bool:
     """Tell whether an object is an array, of MLX's or NumPy's."""
     return is_array(one) or is_numpy(one)

@@ -12,10 +12,6 @@ from mlxprobe.agent.recording.compile_capture import Reach, Traced
 from mlxprobe.agent.wire.bound import get_ident, get_native_id
 
 
-class Stop(BaseException):
-    """An eager run of a compiled function is to end here: no `except Exception` of the program's may hold it."""
-
-
 class Trace:
     """What happens in a compiled function while it is traced."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.introspection.side_effects import Effects, guarded_by
 from mlxprobe.agent.introspection.trees import is_array
 from mlxprobe.agent.patching import static
 from mlxprobe.agent.patching.interrupts import let_through
@@ -17,10 +18,21 @@ class Refused(Exception):  # noqa: N818 - no error of ours
     """A call raises where it is made anew."""
 
 
-def again(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Make a call of the program's anew, and evaluate what it returns."""
+def again(effects: Effects | None, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Make a call of the program's anew, and evaluate what it returns.
+
+    Args:
+        effects: what the call that the program made was read for; None in a compiled function, which is guarded.
+        function: what is called.
+        args: its arguments.
+        kwargs: those by name.
+
+    Raises:
+        Refused: the call raises, goes where the program's own did not go, or does not end.
+    """
     try:
-        made = function(*args, **kwargs)
+        with guarded_by(effects):
+            made = function(*args, **kwargs)
         lazy_graph.evaluate(outputs(made))
     except Exception as error:
         let_through(error)

@@ -8,6 +8,7 @@ from types import CodeType
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.introspection.side_effects import Effects
 from mlxprobe.agent.introspection.trees import doubled, random_state
 from mlxprobe.agent.patching.bound_arguments import Given
 from mlxprobe.agent.patching.signatures import like
@@ -34,8 +35,14 @@ class Probe:
     """One call of a model that has a row for each of its outputs'. It finds fields by fact; None where it is not so."""
 
     def __init__(
-        self, code: CodeType, function: Callable[..., Any], module: Any, given: tuple[Any, dict[str, Any]]
+        self,
+        code: CodeType,
+        function: Callable[..., Any],
+        module: Any,
+        given: tuple[Any, dict[str, Any]],
+        effects: Effects | None = None,
     ) -> None:
+        self._effects = effects
         self._function = function
         self._module = module
         self._given = given
@@ -91,7 +98,7 @@ class Probe:
         for one in self._module.modules() if not training else ():
             vars(one)["_training"] = False
         try:
-            made = outputs(again(self._function, self._module, *args, **kwargs))
+            made = outputs(again(self._effects, self._function, self._module, *args, **kwargs))
             self.draws = self.draws or not bool(mx.array_equal(random_state()[0], self._key).item())
         finally:
             self._restart()

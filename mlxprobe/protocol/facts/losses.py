@@ -52,12 +52,13 @@ class LogitsAlike(Fact):
 
 
 class LogitsNarrow(Fact):
-    """The logits of each row lie close together."""
+    """The logits of each row lie close together, at all looks up to the last."""
 
     width: float
     looks: int
     classes: int
     updates: int
+    last: int
 
 
 class LossGraphSeen(Fact):

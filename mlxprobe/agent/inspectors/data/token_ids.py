@@ -11,8 +11,7 @@ from mlxprobe.agent.intercept.states import INSIDE, OURS, SAMPLED, TRACE
 from mlxprobe.agent.introspection import call_site, isolated_import
 from mlxprobe.agent.introspection.call_site import Site
 from mlxprobe.agent.patching import static
-from mlxprobe.agent.patching.interrupts import Quietly
-from mlxprobe.agent.recording.call_context import Stop
+from mlxprobe.agent.patching.interrupts import Quietly, Stop
 from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.inspector import Inspector

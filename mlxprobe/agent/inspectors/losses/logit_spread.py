@@ -66,7 +66,9 @@ class Bands(Inspector):
         for site, widths in self._widths.items() if updates >= STEPS else ():
             widest = max(width for _, width in widths) if widths else 0.0
             if len(widths) >= LOOKS and 0 < widest <= NARROW and widths[-1][0] >= IN_TIME * updates:
-                told = LogitsNarrow(width=widest, looks=len(widths), classes=self._classes, updates=updates)
+                told = LogitsNarrow(
+                    width=widest, looks=len(widths), classes=self._classes, updates=updates, last=widths[-1][0]
+                )
                 self.inspection.recorder.fact(told, site)
         for site, spreads in self._spreads.items():
             late = [spread for step, spread in spreads if step >= TAUGHT]

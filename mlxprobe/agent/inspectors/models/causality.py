@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.models.model_calls import Made, put_back
 from mlxprobe.agent.introspection import call_site, isolated_import
+from mlxprobe.agent.introspection.side_effects import guarded_by
 from mlxprobe.agent.introspection.trees import SingleError, doubled, is_array
 from mlxprobe.agent.patching import static
+from mlxprobe.agent.patching.interrupts import ElsewhereError
 from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.inspector import Inspector
@@ -48,12 +52,11 @@ class Causality(Inspector):
             shape = next((one for one in made.shapes if len(one) == 3), ())
             if not any(is_ids(one, shape) for one in lazy_graph.leaves([made.args, made.kwargs])):
                 continue
+            if made.effects is not None and made.effects.found:
+                continue
             try:
                 leaks, carries = probed(self.inspection, made, shape)
-            except (
-                SingleError,
-                ValueError,
-            ):  # a cache could keep what we do, or is of whole batches
+            except (SingleError, ValueError, ElsewhereError):  # a cache could keep what we do, or is of whole batches
                 continue
             model = type(made.module).__name__
             if carries:
@@ -67,7 +70,8 @@ class Causality(Inspector):
                 if leaks and not decided[1]:
                     with isolated_import.importable():
                         from mlxprobe.agent.inspectors.models.leaking import innermost
-                    decided = innermost(made, put_back)
+                    with suppress(ElsewhereError):
+                        decided = innermost(made, put_back)
                 self._tell(decided, leaks, model)
                 return
 
@@ -99,7 +103,7 @@ def probed(inspection: Inspection, made: Made, shape: tuple[int, ...]) -> tuple[
     chosen = rows(ids)
     if not chosen:
         return None, False
-    with put_back(made.module) as (restart, rewind):
+    with put_back(made.module) as (restart, rewind), guarded_by(made.effects):
         before = called_again(made, shape, chosen, ids, None)
         if not math.isfinite(lazy_graph.largest(before)):
             return None, False
@@ -110,12 +114,31 @@ def probed(inspection: Inspection, made: Made, shape: tuple[int, ...]) -> tuple[
         restart()
         after = called_again(made, shape, chosen, ids, [other for _, _, other in chosen])
         same, alike = (lazy_graph.largest(before - one) == 0 for one in (again, carried))
-        change = lazy_graph.per_position(before - after)
+        changes = [lazy_graph.per_position(before - after)]
+        if any(static.setting(one, "running_mean") is not None for one in made.module.modules()):
+            restart()  # statistics of the batch join all its places, and are no leak
+            changes.append(lazy_graph.per_position(apart_in_evaluation(made, shape, chosen, ids, restart)))
     if not same:  # something of one call is there in the next, where we cannot put it back
         return None, True
-    early = max(max(line[:at], default=0.0) for line, (_, at, _) in zip(change, chosen, strict=True))
-    late = max(max(line[at:]) for line, (_, at, _) in zip(change, chosen, strict=True))
-    return early > LEAK * late if late > 0 else None, not alike
+    found = []
+    for change in changes:
+        early = max(max(line[:at], default=0.0) for line, (_, at, _) in zip(change, chosen, strict=True))
+        late = max(max(line[at:]) for line, (_, at, _) in zip(change, chosen, strict=True))
+        found.append(early > LEAK * late if late > 0 else None)
+    return None if None in found else all(found), not alike
+
+
+def apart_in_evaluation(
+    made: Made, shape: tuple[int, ...], chosen: list[tuple[int, int, list[int]]], ids: Any, restart: Callable[[], None]
+) -> Any:
+    """Return by how much the outputs change with a later id where the module is in evaluation mode."""
+    called = []
+    for changed in (None, [other for _, _, other in chosen]):
+        for one in made.module.modules():
+            vars(one)["_training"] = False
+        called.append(called_again(made, shape, chosen, ids, changed))
+        restart()
+    return called[0] - called[1]
 
 
 def is_ids(one: Any, shape: tuple[int, ...]) -> bool:

@@ -18,8 +18,7 @@ from mlxprobe.agent.introspection.code_ownership import OWN
 from mlxprobe.agent.introspection.side_effects import Effects
 from mlxprobe.agent.introspection.trees import Saved, SavedKey, SingleError, doubled, is_array
 from mlxprobe.agent.patching import static
-from mlxprobe.agent.patching.interrupts import Quietly, let_through
-from mlxprobe.agent.recording.call_context import Stop
+from mlxprobe.agent.patching.interrupts import Quietly, Stop, let_through
 from mlxprobe.agent.recording.compile_switch import uncompiled
 from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.sampling.dispatcher import Inspection

@@ -126,7 +126,7 @@ class Dependence(Inspector):
     def _probe(self, made: Made, targets: list[Any], step: int) -> None:
         if made.effects is not None and made.effects.found:
             return
-        probe = Probe(made.code, made.function, made.module, (made.args, made.kwargs))
+        probe = Probe(made.code, made.function, made.module, (made.args, made.kwargs), made.effects)
         asks = self._asks(probe, made, targets, step)
         asked = [ask for kind, ask in asks.items() if key(kind, made) not in self._settled]
         given = lazy_graph.leaves([made.module, made.args, made.kwargs, targets, [one for _, one in self._whole]])

@@ -10,6 +10,7 @@ from typing import Any
 from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.introspection import blame, call_site
 from mlxprobe.agent.introspection.code_ownership import OWN
+from mlxprobe.agent.introspection.side_effects import guarded_by
 from mlxprobe.agent.introspection.trees import is_array
 from mlxprobe.agent.patching.signatures import like
 from mlxprobe.agent.patching.temporary_patches import Loans
@@ -29,7 +30,7 @@ def innermost(made: Any, put_back: Callable[[Any], AbstractContextManager[Any]])
     What a module is given beside the sequence is left as it is.
     """
     heard: list[Heard] = []
-    with put_back(made.module) as (restart, _):
+    with put_back(made.module) as (restart, _), guarded_by(made.effects):
         loans = listen(made.module, heard)
         try:
             made.function(made.module, *made.args, **made.kwargs)

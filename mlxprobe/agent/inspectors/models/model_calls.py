@@ -45,7 +45,7 @@ class Made:
         self.args, self.kwargs = given
         self.shapes = [tuple(one.shape) for one in outputs(output)]
         self.outer = outer
-        self.effects: Effects | None = None  # that were read off its source; of a compiled function they are known
+        self.effects: Effects | None = None  # the outermost call was read for them; None of a compiled one
 
     @property
     def module(self) -> Any:
@@ -73,6 +73,7 @@ class Heard(Inspector):
         self._loans = Loans()
         self._called: tuple[int, ...] = CALLED
         self._depth = 0
+        self._effects: Effects | None = None  # of the outermost call under way
 
     def calling(self) -> None:
         self._let_go()
@@ -122,9 +123,10 @@ class Heard(Inspector):
             if seen.busy or seen.tracing or not args:
                 return original(*args, **kwargs)
             self._depth += 1
-            effects = Effects() if self._depth == 1 and not seen.inside else None
+            reads = self._depth == 1 and not seen.inside
+            effects = self._effects = Effects() if reads else self._effects if self._depth > 1 else None
             try:
-                with followed(effects) if effects else nullcontext():
+                with followed(effects) if reads and effects else nullcontext():
                     output = original(*args, **kwargs)
             finally:
                 self._depth -= 1

@@ -10,6 +10,7 @@ from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.models.model_calls import Made
 from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.introspection.code_ownership import OWN
+from mlxprobe.agent.introspection.side_effects import Effects
 from mlxprobe.agent.patching.temporary_patches import Loans
 from mlxprobe.agent.replay.call import again
 from mlxprobe.agent.replay.perturbation import Found, Probe
@@ -27,22 +28,23 @@ def heard(made: Made, restart: Callable[[], None]) -> list[Made]:
     ]
     loans = Loans()
     for kind in [one for one in kinds if call_site.whose_module(one.__module__) == OWN]:
-        loans.replace(kind, CALL, lambda original: hearing(original, found))
+        loans.replace(kind, CALL, lambda original: hearing(original, found, made.effects))
     try:
-        again(made.function, made.module, *made.args, **made.kwargs)
+        again(made.effects, made.function, made.module, *made.args, **made.kwargs)
     finally:
         loans.give_back()
         restart()
     return [one for one in found if one.module is not made.module]
 
 
-def hearing(original: Any, found: list[Made]) -> Callable[..., Any]:
+def hearing(original: Any, found: list[Made], effects: Effects | None) -> Callable[..., Any]:
     """Return what notes a call as it ends."""
 
     def call(module: Any, *args: Any, **kwargs: Any) -> Any:
         output = original(module, *args, **kwargs)
         if len(found) < MOST:
             found.append(Made(module, original, (args, kwargs), output, outer=False))
+            found[-1].effects = effects
         return output
 
     return call
@@ -58,7 +60,7 @@ def taking(calls: list[Made], array: Any) -> Made | None:
 def mixing(calls: list[Made], restart: Callable[[], None]) -> Made | None:
     """Return the innermost call whose outputs for a row depend on its place, or on the rows beside it."""
     for one in calls:
-        probe = Probe(one.code, one.function, one.module, (one.args, one.kwargs))
+        probe = Probe(one.code, one.function, one.module, (one.args, one.kwargs), one.effects)
         rows = probe.rows and probe.begin(restart) and all(shape[:1] == (probe.rows,) for shape in one.shapes)
         found: Found = probe.mixed(shuffled=True, known=True) if rows else {}
         if found.get(RowsMixed):

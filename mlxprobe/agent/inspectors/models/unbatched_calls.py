@@ -70,15 +70,15 @@ class Rowwise(Inspector):
         if not are_rows(given, data):
             return False
         joined = mx.concatenate if given[0].ndim and given[0].shape[0] == 1 else mx.stack
-        function, module = calls[0].function, calls[0].module
+        effects, function, module = calls[0].effects, calls[0].function, calls[0].module
         with put_back([module]) as (restart, _), self.inspection.nesting.peaks.hidden():
             for one in module.modules():
                 vars(one)["_training"] = False
             began = bound.process_time()
-            each = [outputs(again(function, module, one)) for one in given]
+            each = [outputs(again(effects, function, module, one)) for one in given]
             if bound.process_time() - began > SLOW_S * len(given):
                 return False
-            together = outputs(again(function, module, joined(given)))
+            together = outputs(again(effects, function, module, joined(given)))
             restart()
         pairs = [(joined([one[k] for one in each]), whole) for k, whole in enumerate(together)]
         return bool(pairs) and all(
