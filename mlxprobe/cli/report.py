@@ -64,7 +64,9 @@ def report(
         if paged:
             page = report_inputs.page(records, resolve(flags).scenarios, skipped)
         else:
-            page = "\n".join([*said_by_doctor(doctors, form), *map(FORMATS[form], records)])
+            parts = [*said_by_doctor(doctors, form), *map(FORMATS[form], records)]
+            several = form == "json" and len(parts) > 1
+            page = f"[{','.join(parts)}]\n" if several else "\n".join(parts)
     if output is None:
         click.echo(page, nl=False)
         return

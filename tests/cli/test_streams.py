@@ -228,3 +228,8 @@ def test_a_stdout_without_our_signs_gets_others(encoding: str, form: str, folder
     assert done.stdout.decode(encoding)
     if form == "json":
         json.loads(done.stdout.decode(encoding))
+
+
+def test_several_records_as_json_are_one_list(folder: Path) -> None:
+    done = CliRunner().invoke(main, ["report", "--format", "json", str(folder / "r.json"), str(folder / "r.json")])
+    assert done.exit_code == 0 and [one["mlxprobe"] for one in json.loads(done.stdout)] == [mlxprobe.__version__] * 2

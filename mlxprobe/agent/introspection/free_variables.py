@@ -288,6 +288,8 @@ class Reader:
         if top == "mlx":
             changes = module.__name__.startswith("mlx.core") and MLX_CHANGES.match(function.attr)
             return f"calls {ast.unparse(function)}" if changes else ""
+        if top == "weakref" and function.attr == "finalize":
+            return f"calls {ast.unparse(function)}"
         quiet = top in self._harmless and "random" not in module.__name__
         compiled = not static.is_a(called, FunctionType)
         if quiet or not compiled or static.is_a(called, type):

@@ -28,7 +28,7 @@ STANDARD = os.path.join(os.path.dirname(os.__file__), "")
 OWN = os.path.join(os.path.dirname(AGENT), "")
 PACKAGE = "mlxprobe."
 IMPORT = "<frozen importlib"
-REPLAY_WITHIN_S = 5.0  # for one call of a model, which the program makes at each step
+REPLAY_WITHIN_S = 1.0  # of this thread's own computing, for one call of a model, which the program makes each step
 
 
 @contextlib.contextmanager
@@ -54,9 +54,10 @@ def followed(effects: Effects) -> Iterator[None]:
     try:
         yield
     finally:
-        sys.setprofile(None)
+        if sys.getprofile() is follow:  # and not a profiler that the program has begun
+            sys.setprofile(None)
         effects.settle()
-        if collects:
+        if collects and "gc." not in effects.found:
             gc.enable()
 
 
@@ -151,12 +152,12 @@ def guard(effects: Effects, within_s: float = math.inf) -> Callable[[FrameType, 
 
     Args:
         effects: what was read.
-        within_s: the time after which any call stops it.
+        within_s: the time that this thread computes after which any call stops it.
     """
-    until = bound.monotonic() + within_s
+    until = bound.thread_time() + within_s
 
     def follow(frame: FrameType, event: str, _: Any) -> None:
-        if bound.monotonic() > until:
+        if bound.thread_time() > until:
             raise Stop
         if event == "call" and effects.shows(frame):
             if str(frame.f_globals.get("__name__")).startswith(PACKAGE):
@@ -179,13 +180,14 @@ def guarded_by(effects: Effects | None) -> Iterator[None]:
     if effects is None or before is not None:
         yield
         return
-    sys.setprofile(guard(effects, REPLAY_WITHIN_S))
+    sys.setprofile(follow := guard(effects, REPLAY_WITHIN_S))
     try:
         yield
     except Stop:
         raise ElsewhereError("it runs other functions than before, or does not end") from None
     finally:
-        sys.setprofile(None)
+        if sys.getprofile() is follow:
+            sys.setprofile(None)
 
 
 def is_ours(file: str) -> bool:

@@ -27,7 +27,7 @@ LEAK = 1e-3  # of the change that the changed position itself shows
 class Causality(Inspector):
     """Take one call of the model from a gradient call, make it anew, and compare the earlier outputs.
 
-    The model's state, the objects in it and the random state are put back, so that the program's own numbers stay
+    The state of the model and the random state are put back, so that the program's own numbers stay
     bit-equal.
     """
 

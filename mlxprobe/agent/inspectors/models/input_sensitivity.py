@@ -47,7 +47,7 @@ FAR = 3.0  # of the outputs' own
 class Dependence(Inspector):
     """Compare what a model returns with what it returns for other inputs.
 
-    The model's state, the objects in it and the random state are put back. A model whose call a second one could show
+    The state of the model and the random state are put back. A model whose call a second one could show
     is left alone, and so is one that is slow.
     """
 

@@ -160,7 +160,7 @@ def put_back(tree: Any) -> Iterator[tuple[Callable[[], None], Callable[[], None]
 
     Nothing is compiled meanwhile.
     """
-    saved, key = Saved(tree, objects=True), SavedKey()
+    saved, key = Saved(tree), SavedKey()
 
     def restart() -> None:
         saved.put_back()
