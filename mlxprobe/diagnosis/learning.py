@@ -129,7 +129,7 @@ def _judged(seen: Observation, stream: int, meant: bool | None, classes: int) ->
         _diverged(last, meant, known_level(level, classes), breaks=breaks)
         or _come_to_chance(last, its, calls, meant=bool(meant), binary=binary)
         or _no_better(last, level, meant=bool(meant))
-        or (None if in_turn(seen) else _flat(values, level, classes, sure=sure, meant=bool(meant), chance=chance))
+        or (None if in_turn(seen) else _flat(last, level, classes, sure=sure, meant=bool(meant), chance=chance))
         or (None if in_turn(seen) else ended(last, level, its or 2 * binary, meant=meant, one=one))
     )
 

@@ -31,7 +31,7 @@ def _ids(seen: Observation) -> str:
     if seen.has(IdsSeen):
         return ""
     return _outside(seen) or (
-        "" if _has_none(seen) else "no ids were seen: neither an embedding's nor classes as targets"
+        "" if _has_none(seen) else "no ids were seen, of an embedding or as targets"
     )
 
 

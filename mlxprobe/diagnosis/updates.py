@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from mlxprobe.diagnosis.registry import finding, listed, rule, seen_at
 from mlxprobe.protocol.facts.adapters import AdaptersFrozen
 from mlxprobe.protocol.facts.models import OneLayer, UnitsAlike
@@ -66,7 +68,8 @@ def unaveraged_accumulation(seen: Observation) -> Iterator[Finding]:
     """
     for fact, at in seen.facts(NotCleared):
         message = "each update is given the gradients of all before it again: what accumulates them is never cleared"
-        yield rule("MP203").at(message + seen_at(fact), at.file, at.line)
+        found = rule("MP203").at(message + seen_at(fact), at.file, at.line)
+        yield replace(found, instead="an accumulator that begins anew after each update, at zeros or None.")
         return
     for fact, at in seen.facts(AppliedAgain):
         given = "another one has" if fact.others else "it has"

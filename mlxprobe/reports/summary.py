@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from mlxprobe.schema.enums import Outcome
-from mlxprobe.schema.losses import path
+from mlxprobe.schema.losses import path, trainings
 from mlxprobe.schema.metrics import counted, megabytes
 from mlxprobe.schema.record import ProgramRecord
 from mlxprobe.schema.run_summary import Model, Optimizer, Sheet
@@ -164,8 +164,8 @@ def _positions(sheet: Sheet) -> str:
 def _loss(one: ProgramRecord) -> str:
     told = path(one.losses, one.sheet.begun)
     classes = one.sheet.model.classes if one.sheet.model and one.sheet.mean_loss else 0
-    if not told or classes < 2:
-        return told
+    if not told or classes < 2 or len(trainings(one.losses, one.sheet.begun)) > 1:
+        return told  # another training may choose among others
     return f"{told}; of a mean over positions, chance is ln {classes:,} = {math.log(classes):.4g}"
 
 

@@ -279,7 +279,7 @@ PLAIN = "mx.value_and_grad(loss_fn)"
     [
         (COUNTS, PICKED, PLAIN, "a second call could show: the loss writes counted['ids'] at train.py:7"),
         (COUNTS, PICKED, f"mx.compile({PLAIN})", "could not look inside the compiled function of train.py:13"),
-        ("pass", ONE_HOT, PLAIN, "no embedding and no target was seen"),
+        ("pass", ONE_HOT, PLAIN, "no ids were seen"),
         ("pass", PICKED, PLAIN, ""),
     ],
 )

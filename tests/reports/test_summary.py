@@ -75,7 +75,8 @@ def test_a_sheet_says_each_fact_once_and_judges_nothing() -> None:
         ),
         (
             "optimizer",
-            "AdamW, rate 0 → 0.001 → 1e-05, linear_schedule(0, 0.001, 10) then cosine_decay(0.001, 5) "
+            "AdamW, rate 0 → up to 0.001 at sampled updates → 1e-05, "
+            "linear_schedule(0, 0.001, 10) then cosine_decay(0.001, 5) "
             "(warm-up of 10 done), weight decay 0.01 on all that it updates",
         ),
         ("updates", "15, of 4 gradient calls each"),

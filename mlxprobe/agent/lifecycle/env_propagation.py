@@ -64,6 +64,7 @@ def _wrap() -> None:
             put(SEARCHED, BOOTSTRAP)
             unset(PATH_VARIABLE)
 
+    putenv.__module__ = unsetenv.__module__ = "os"  # where `pickle` finds them
     os.putenv, os.unsetenv = putenv, unsetenv
     os.execve = _with_mapping(os.execve)
     for name in ("posix_spawn", "posix_spawnp"):
@@ -88,6 +89,7 @@ def _with_mapping(original: Callable[..., Any]) -> Callable[..., Any]:
                 args, kwargs = given.put(args, kwargs, env)
         return original(*args, **kwargs)
 
+    start.__module__ = "os"
     return start
 
 

@@ -33,6 +33,7 @@ AT_REST = 8  # looks
 MOST, HELD_BYTES = 8, 1 << 20  # arrays of a call, and bytes of each
 TRACES = 4  # that are drawn
 TURNS = 16  # looks in a row before a part of them is told: several tasks may take turns, and landmarks are mostly even
+FROZEN = 2  # looks at a model in a row without a gradient of some parameter
 ASKED = 32  # steps in a row, at most, that are looked at for that
 
 
@@ -295,7 +296,7 @@ class Seen:
     """How often a gradient was looked at, how often in a row it was zero by now, and at which step it last was not."""
 
     def __init__(self) -> None:
-        self.looks = self.zeros = self.alive = 0
+        self.looks = self.zeros = self.alive = self.missed = 0
 
     @property
     def died(self) -> bool:
@@ -321,6 +322,12 @@ class Zeros:
             one = self._seen.setdefault(path, Seen())
             one.looks += 1
             one.zeros, one.alive = (one.zeros + 1, one.alive) if size == 0.0 else (0, step)
+            one.missed = 0
+        owners = {path.rpartition(":")[0] for path in sizes}
+        for path in [one for one in self._seen.keys() - sizes.keys() if one.rpartition(":")[0] in owners]:
+            self._seen[path].missed += 1
+            if self._seen[path].missed > FROZEN:  # no gradient is taken of it any more
+                del self._seen[path]
 
     def of_same(self, paths: set[str]) -> int:
         """Count the gradients of the models that these are of."""
