@@ -13,7 +13,7 @@ from mlxprobe.supervisor.pythons import Python, pythons
 from mlxprobe.supervisor.start import Started
 
 TAKES_A_WORD = {"-W", "-X"}  # of Python's options
-NO_AGENT = "it started no Python, or one that did not load the agent (-I, -E, -S, or a PYTHONPATH of its own)"
+NO_AGENT = "it started no Python, or one that did not load the agent (-I, -E, -S, or without our variables)"
 
 
 class Unwatched(NamedTuple):

@@ -164,8 +164,8 @@ def _crashed(case: Case) -> Told | None:
     if not seen.finished and seen.raised is None:
         if seen.exit_code is None:
             return Outcome.CRASH, f"gone without a word {_at_step(seen)}: killed, or left past Python's own ending"
-        how = f"left with exit code {seen.exit_code} {'by os._exit' if seen.left else 'in the middle'}"
-        return Outcome.CRASH, f"{how}, at step {steps_done(seen)}"
+        how = "by os._exit" if seen.left else "past Python's own end"
+        return Outcome.CRASH, f"left with exit code {seen.exit_code} {how}, at step {steps_done(seen)}"
     return None
 
 
