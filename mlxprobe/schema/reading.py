@@ -18,8 +18,8 @@ import msgspec
 from mlxprobe.schema.errors import UsageError
 
 RECORD, DOCTOR = "record.json", "doctor.txt"  # in a self-test's bundle
-MOST_BYTES = 64_000_000  # a record of all scenarios has 1 to 4 million
-MOST_VALUES = 3_000_000  # in JSON; each takes up to 90 bytes of memory
+MOST_BYTES = 40_000_000  # a record of all scenarios has 1 to 4 million
+MOST_VALUES = 1_500_000  # in JSON; a record of all scenarios has 80,000, and each takes up to 200 bytes of memory
 MOST_FILES = 1_000  # in a bundle
 MOST_CHARACTERS = 100_000  # of a text; the rest is left out
 DEEPEST = 64  # lists and tables within each other; records have 12
