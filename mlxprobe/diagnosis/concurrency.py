@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
 
 from mlxprobe.diagnosis.ranks.rank_status import thread_ended, worker_ended
 from mlxprobe.diagnosis.registry import finding, rule, seen_at
-from mlxprobe.protocol.facts.processes import ArrayOfAnotherThread, Fork
+from mlxprobe.protocol.facts.processes import ArrayOfAnotherThread, ChildEnded, Fork, Forked
 from mlxprobe.schema.enums import HangKind, Whose
-from mlxprobe.schema.metrics import standing, standing_thread, told_place, where
+from mlxprobe.schema.metrics import counted, standing, standing_thread, told_place, where
 from mlxprobe.schema.observation import Observation, Stack
 from mlxprobe.schema.record import Finding
 
@@ -34,6 +35,17 @@ def fork_after_eval(seen: Observation) -> Iterator[Finding]:
         more = f"; {len(forks)} forked processes do" if len(forks) > 1 else ""
         message = f"{evaluates} after {count} {'evaluation' if count == 1 else 'evaluations'} in its parent{more}"
         yield rule("MP601").at(message, at.file, at.line, evaluations=count, forks=len(forks))
+    if not forks:
+        yield from _crashed_forks(seen)
+
+
+def _crashed_forks(seen: Observation) -> Iterator[Finding]:
+    """Tell of a forked process that has crashed before it could evaluate: on CUDA its first operation does that."""
+    ended = {fact.pid: fact.status for fact, _ in seen.every(ChildEnded)}
+    crashed = [(fact, at) for fact, at in seen.every(Forked) if ended.get(fact.pid) == -signal.SIGSEGV]
+    for fact, at in crashed[:1]:
+        message = f"a process that was forked after {counted(fact.evaluations, 'evaluation')} on a GPU ended by SIGSEGV"
+        yield rule("MP601").at(message, at.file, at.line, evaluations=fact.evaluations, forks=len(crashed))
 
 
 @finding("MP602", "array-crosses-threads")

@@ -30,9 +30,7 @@ def _gradients(seen: Observation) -> str:
 def _ids(seen: Observation) -> str:
     if seen.has(IdsSeen):
         return ""
-    return _outside(seen) or (
-        "" if _has_none(seen) else "no ids were seen, of an embedding or as targets"
-    )
+    return _outside(seen) or ("" if _has_none(seen) else "no ids were seen, of an embedding or as targets")
 
 
 def _has_none(seen: Observation) -> bool:

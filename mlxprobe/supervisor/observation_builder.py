@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mlxprobe.supervisor.watch import Watcher
 
 CODE_WITHIN_S = 5.0
-OF_CHILDREN = (processes.ChildEnded, processes.Children, processes.Fork, processes.RemoteRank)
+OF_CHILDREN = (processes.ChildEnded, processes.Children, processes.Fork, processes.Forked, processes.RemoteRank)
 BY_OTHERS = (signal.SIGTERM, signal.SIGINT, signal.SIGKILL)
 FATAL = {  # as faulthandler writes them
     "Segmentation fault": signal.SIGSEGV,

@@ -1,15 +1,19 @@
 """Threads: a deadlock names the other threads in the user's own lines, and pages date the arrays of one thread."""
 
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from making import seen
 
 from mlxprobe.diagnosis import RULES, diagnose
 from mlxprobe.diagnosis.errors import KNOWN
+from mlxprobe.protocol.fact import Fact
+from mlxprobe.protocol.facts.processes import ChildEnded, Forked
 from mlxprobe.schema.enums import HangKind, Whose
-from mlxprobe.schema.observation import Frame, Silence, Stack
+from mlxprobe.schema.observation import Frame, Sighting, Silence, Stack
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,3 +51,15 @@ def test_arrays_belong_to_threads_from_0_31_2_on_metal_and_from_0_32_0_on_the_cp
     assert len(told) == 4
     right = re.compile(r"(?i)on Metal (from|since)( MLX)? 0\.31\.2(,| and) on the CPU (from|since)( MLX)? 0\.32\.0")
     assert [one for one in told if not right.search(one)] == []
+
+
+@pytest.mark.parametrize(
+    ("pid", "status", "found"), [(7, -signal.SIGSEGV, True), (7, -signal.SIGKILL, False), (8, -signal.SIGSEGV, False)]
+)
+def test_a_fork_that_crashes_before_it_evaluates_is_told_by_its_end(pid: int, status: int, found: bool) -> None:
+    forked = Sighting[Fact](fact=Forked(evaluations=1, pid=7), file="train.py", line=4)
+    given = seen(sightings=(forked, Sighting[Fact](fact=ChildEnded(pid=pid, status=status))))
+    told = [one for one in diagnose(given) if one.code == "MP601"]
+    assert [(one.file, one.line, "1 evaluation on a GPU" in one.message) for one in told] == [
+        ("train.py", 4, True)
+    ] * found

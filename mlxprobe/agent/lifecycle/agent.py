@@ -37,7 +37,7 @@ from mlxprobe.agent.wire.constants import (
     WITH_VARIABLE,
 )
 from mlxprobe.agent.wire.ranks import whole
-from mlxprobe.protocol.facts.processes import PoolWorker, ThreadEnded
+from mlxprobe.protocol.facts.processes import Forked, PoolWorker, ThreadEnded
 from mlxprobe.system import self_process
 
 WORDS, WORD_CHARACTERS = 12, 100  # of the command that are told
@@ -259,6 +259,16 @@ def _forked(agent: Agent | None) -> None:
         agent.recorder.forked = (
             (call_site.calling(), agent.recorder.evaluations) if agent.recorder.evaluations else None
         )
+        if agent.recorder.forked and on_gpu():
+            site, evaluations = agent.recorder.forked
+            agent.recorder.fact(Forked(evaluations=evaluations, pid=bound.getpid()), site)
+
+
+def on_gpu() -> bool:
+    """Check whether MLX computes on a GPU unless it is told otherwise."""
+    import mlx.core as mx
+
+    return bool(mx.default_device() == mx.Device(mx.gpu))
 
 
 def stand_still(recorder: Recorder, pid: int) -> None:

@@ -22,6 +22,7 @@ _poll = select.poll
 _take = getattr(signal, "sigtimedwait", None)
 FREQUENT = {"tick", "steps", "memory"}  # one is like the next, or comes again: none is worth a wait
 MOVES = {"tick", "steps", "fact"}  # what makes a fork a process of its own
+OF_FORKS = ("Fork", "Forked")  # types of what a fork says that has not moved
 
 
 class Channel:
@@ -51,7 +52,7 @@ class Channel:
         Return whether it left. One that is `patient`, as all are that are not frequent, waits a while for room.
         """
         now = bound.monotonic()
-        if (pid := bound.getpid()) != self._owner and not (event == "ready" or values.get("type") == "Fork"):
+        if (pid := bound.getpid()) != self._owner and not (event == "ready" or values.get("type") in OF_FORKS):
             if event not in MOVES:
                 return False
             self._owner = self.tag = pid

@@ -47,6 +47,13 @@ class Fork(Fact):
     at: str
 
 
+class Forked(Fact):
+    """A process that has evaluated on a GPU was forked; this is said by the new process."""
+
+    evaluations: int
+    pid: int
+
+
 class LeftRunning(Fact):
     """A process was left running when the program ended."""
 
