@@ -277,8 +277,8 @@ def swallowed_gradient_error(seen: Observation) -> Iterator[Finding]:
     last = max((at.count for _, at in failed), default=0)
     if last > 1 or (failed and seen.raised is None and seen.finished):
         fact, at = failed[-1]
-        if not any(step.n > at.step for step in seen.steps):
-            return  # nothing was trained after it
+        if last == 1 and not any(step.n > at.step for step in seen.steps):
+            return  # no gradient was asked for after it
         file, _, line = fact.at.rpartition(":")
         where = f" at {PurePath(file).name}:{line}" if file and (file, line) != (at.file, str(at.line)) else ""
         message = f"the gradient call raised {fact.type}{where} and training went on: {fact.message}"
