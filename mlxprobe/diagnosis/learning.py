@@ -233,11 +233,10 @@ def _flat(
         message = f"the loss is zero at all {len(values)} readings: it asks for nothing"
     done = knows(values, level, classes)
     ignorant = meant and end >= chance  # whatever was trained before knows more
-    behind = level is not None and end > level.level + 2 * level.error
-    ahead = gains(level) and not (ignorant or behind)
+    ahead = gains(level) and not ignorant
     sure = sure or ignorant
     severity = Severity.WARNING if sure and not done and not ahead else Severity.NOTE
-    words = KNOWS if done else _ahead(level) if ahead and level else ""
+    words = KNOWS if done else _ahead(level) if ahead and level and level.gain > 0 else ""
     return message + words, severity, {"first": first, "last": end}
 
 

@@ -28,6 +28,7 @@ STANDARD = os.path.join(os.path.dirname(os.__file__), "")
 OWN = os.path.join(os.path.dirname(AGENT), "")
 PACKAGE = "mlxprobe."
 IMPORT = "<frozen importlib"
+CLOCK_EVERY = 256  # events: to ask for the time of a thread is a call of the system
 REPLAY_WITHIN_S = 1.0  # of this thread's own computing, for one call of a model, which the program makes each step
 
 
@@ -154,10 +155,12 @@ def guard(effects: Effects, within_s: float = math.inf) -> Callable[[FrameType, 
         effects: what was read.
         within_s: the time that this thread computes after which any call stops it.
     """
-    until = bound.thread_time() + within_s
+    until, events = bound.thread_time() + within_s, 0
 
     def follow(frame: FrameType, event: str, _: Any) -> None:
-        if bound.thread_time() > until:
+        nonlocal events
+        events += 1
+        if not events % CLOCK_EVERY and bound.thread_time() > until:
             raise Stop
         if event == "call" and effects.shows(frame):
             if str(frame.f_globals.get("__name__")).startswith(PACKAGE):
