@@ -35,7 +35,7 @@ def step(x, y):
     return loss
 
 
-for k in range(1200):
+for k in range(4200):
     y = mx.random.randint(0, 3, (32,))
     x = mx.random.normal((32, 20, 2)) + mx.sin(mx.arange(20)[None, :, None] * (1 + y[:, None, None]))
     loss = step(x, y)  # MP217
