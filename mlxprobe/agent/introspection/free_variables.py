@@ -32,21 +32,9 @@ CHANGES |= {"sort", "rotate", "extendleft", "move_to_end", "subtract", "differen
 CHANGES |= {"symmetric_difference_update", "fill", "partition", "resize", "setflags", "byteswap", "tofile", "dump"}
 C_METHODS = (MethodDescriptorType, ClassMethodDescriptorType, WrapperDescriptorType)
 FUNCTIONS_OF_NUMPY = re.compile(r"ufunc|_ArrayFunctionDispatcher|[dD][tT]ype")
-QUIET = {
-    "mlx",
-    "nanobind",
-    "weakref",
-    "typing",
-    "types",
-    "operator",
-    "re",
-    "enum",
-    "functools",
-    "datetime",
-    "decimal",
-    "fractions",
-    "abc",
-}
+QUIET = {"mlx", "nanobind", "weakref", "typing", "types", "operator", "re", "enum", "functools", "abc"}
+QUIET |= {"datetime", "decimal", "fractions"}  # modules of types in C whose methods change nothing
+# what texts, numbers and containers can be asked for; what changes them is in CHANGES
 READS = {name for kind in (str, bytes, dict, list, tuple, set, frozenset, int, float, complex) for name in dir(kind)}
 MLX_CHANGES = re.compile(r"eval|save|set_|seed|reset_|metal|distributed|export|new_stream|load|compile$")
 MAKES = {"dict", "list", "set", "defaultdict", "deque", "OrderedDict", "Counter", "sorted", "copy", "deepcopy"}
