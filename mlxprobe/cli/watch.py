@@ -96,12 +96,17 @@ def watch(
         say_failed(error)
         leave(exit_code((), fail_on, running.ended, running.exit_code))
         return
+    leave(code_of(running, record, fail_on))
+
+
+def code_of(running: Watch, record: Record, fail_on: str) -> int:
+    """Return our exit code for a program that has been watched to its end."""
     wrong = running.unwatched is not None and running.unwatched.misuse
     code = JUDGED_NOT if wrong else exit_code(record.programs, fail_on, running.ended, running.exit_code)
     if running.stop.is_set():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # who had to ask three times asks on
-        code = INTERRUPTED
-    leave(code)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a person who had to press Ctrl-C three times presses it again
+        return INTERRUPTED
+    return code
 
 
 def say_failed(error: Exception) -> None:

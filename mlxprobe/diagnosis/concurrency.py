@@ -40,7 +40,7 @@ def fork_after_eval(seen: Observation) -> Iterator[Finding]:
 
 
 def _crashed_forks(seen: Observation) -> Iterator[Finding]:
-    """Tell of a forked process that has crashed before it could evaluate: on CUDA its first operation does that."""
+    """Report a forked process that crashed before it could evaluate: on CUDA its first operation does that."""
     ended = {fact.pid: fact.status for fact, _ in seen.every(ChildEnded)}
     crashed = [(fact, at) for fact, at in seen.every(Forked) if ended.get(fact.pid) == -signal.SIGSEGV]
     for fact, at in crashed[:1]:

@@ -253,14 +253,18 @@ def update_not_applied(seen: Observation) -> Iterator[Finding]:
     rewarded = any(not one.supervised for one, _ in seen.facts(Supervision))  # such a loss need not fall
     falls = rewarded or (path is not None and path[1] < FALLS * path[0])
     yield from findings_from_facts(seen, "MP205", LOST, Severity.NOTE if falls else Severity.WARNING)
+    yield from _never_applied(seen) if seen.raised is None else ()
+
+
+def _never_applied(seen: Observation) -> Iterator[Finding]:
+    """Report gradient calls without any update; a warning where the program seems to train."""
     for fact, at in seen.facts(GradientsUnused):
-        if seen.raised is None:
-            message = f"{fact.gradients} gradient calls and not one update"
-            read = bool(seen.losses) and not any(one.alone for one, _ in seen.facts(LossesSampled))
-            trains = (bool(seen.losses) and fact.optimizers) or (read and not still(seen))
-            severity = Severity.WARNING if trains else Severity.NOTE
-            found = rule("MP205").at(message, at.file, at.line, severity=severity, gradients=fact.gradients)
-            yield replace(found, instead=APPLY)
+        message = f"{fact.gradients} gradient calls and not one update"
+        read = bool(seen.losses) and not any(one.alone for one, _ in seen.facts(LossesSampled))
+        trains = (bool(seen.losses) and fact.optimizers) or (read and not still(seen))
+        severity = Severity.WARNING if trains else Severity.NOTE
+        found = rule("MP205").at(message, at.file, at.line, severity=severity, gradients=fact.gradients)
+        yield replace(found, instead=APPLY)
 
 
 @finding("MP209", "swallowed-gradient-error")

@@ -90,17 +90,21 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
     chooses = seen.has(Worth)  # a policy, whose loss says nothing
     yield from _far_off(seen, to_fall, _by_stream(seen, Resumed), classes)
     for stream in sorted({one.stream for one in seen.losses}):
-        told = _judged(seen, stream, to_fall.get(stream), classes)
-        if told and not (chooses and told[1] is Severity.NOTE):
-            message, severity, evidence = told
-            if seen.has(GradientsUnused):
-                message = message.partition(REST)[0]
+        judgement = _judged(seen, stream, to_fall.get(stream), classes)
+        if judgement and not (chooses and judgement[1] is Severity.NOTE):
             here = places.get(stream)
-            file, line = (here.file, here.line) if here else place(seen, FirstGradient)
-            found = rule("MP306").at(message, file, line, severity=severity, **evidence)
-            if "top" in evidence:
-                found = replace(found, instead=f"{lower_rate(seen)}, or a warm-up of the rate.")
-            yield replace(found, instead=LEARNED) if message.endswith(NO_MORE) else found
+            yield _placed(seen, judgement, (here.file, here.line) if here else place(seen, FirstGradient))
+
+
+def _placed(seen: Observation, judgement: Told, site: tuple[str, int]) -> Finding:
+    """Return the finding of a judgement, with the advice that fits it."""
+    (file, line), (message, severity, evidence) = site, judgement
+    if seen.has(GradientsUnused):
+        message = message.partition(REST)[0]
+    found = rule("MP306").at(message, file, line, severity=severity, **evidence)
+    if "top" in evidence:
+        found = replace(found, instead=f"{lower_rate(seen)}, or a warm-up of the rate.")
+    return replace(found, instead=LEARNED) if message.endswith(NO_MORE) else found
 
 
 def _by_stream(seen: Observation, kind: type[OfStream]) -> dict[int, Sighting[OfStream]]:

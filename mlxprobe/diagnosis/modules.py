@@ -118,11 +118,6 @@ def mode(seen: Observation) -> Iterator[Finding]:
         message = f"momentum is the share that the running statistics of {fact.path} take from each batch: "
         message += f"at {share:g} they are little more than those of the last one. Is {1 - share:.3g} meant?"
         yield rule("MP215").at(message, at.file, at.line, share=share)
-    for fact, at in () if seen.has(FrozenStatisticsMoved) else seen.facts(StatisticsUpdatedFrozen):
-        message = (
-            f"frozen batch normalisation goes on in training mode: its statistics follow the new data{seen_at(fact)}"
-        )
-        yield rule("MP215").at(message, at.file, at.line, severity=Severity.NOTE)
     for fact, at in seen.facts(TrainingMode):
         message = f"{fact.kind} is in training mode where the model is evaluated, outside of any gradient"
         yield rule("MP215").at(message, at.file, at.line)
@@ -131,6 +126,16 @@ def mode(seen: Observation) -> Iterator[Finding]:
             message = f"in evaluation mode {fact.model} returns something else: for the same rows, its mean outputs "
             message += f"lie {fact.apart:.1f} standard deviations from those in training mode"
             yield rule("MP215").at(message, at.file, at.line, apart=fact.apart)
+    yield from _frozen_statistics(seen)
+
+
+def _frozen_statistics(seen: Observation) -> Iterator[Finding]:
+    """Report batch normalisation that is frozen and goes on gathering statistics."""
+    for fact, at in () if seen.has(FrozenStatisticsMoved) else seen.facts(StatisticsUpdatedFrozen):
+        message = (
+            f"frozen batch normalisation goes on in training mode: its statistics follow the new data{seen_at(fact)}"
+        )
+        yield rule("MP215").at(message, at.file, at.line, severity=Severity.NOTE)
     for fact, at in seen.facts(FrozenStatisticsMoved):
         message = f"{fact.path} is frozen, and its running statistics go on: {fact.moved:.1f} standard deviations"
         message += f" away by now, for it is in training mode{seen_at(fact)}"

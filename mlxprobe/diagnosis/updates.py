@@ -69,7 +69,7 @@ def unaveraged_accumulation(seen: Observation) -> Iterator[Finding]:
     for fact, at in seen.facts(NotCleared):
         message = "each update is given the gradients of all before it again: what accumulates them is never cleared"
         found = rule("MP203").at(message + seen_at(fact), at.file, at.line)
-        yield replace(found, instead="an accumulator that begins anew after each update, at zeros or None.")
+        yield replace(found, instead="an accumulator that starts again at zeros or None after each update.")
         return
     for fact, at in seen.facts(AppliedAgain):
         given = "another one has" if fact.others else "it has"

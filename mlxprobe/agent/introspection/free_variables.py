@@ -173,7 +173,7 @@ class Reader:
         return effect
 
     def _adds(self, node: ast.AugAssign, name: str) -> str:
-        """Tell of a list or an array of somebody else's that is added to in place."""
+        """Return the effect of adding in place to a list or an array that this call has not made."""
         held = [self._value(one) for one in self._bound.get(name, [])]
         outside = any(static.is_a(one, (list, set, dict, deque)) or static.is_numpy(one) for one in held)
         given = name in self._arguments and isinstance(node.value, LISTS)

@@ -172,7 +172,7 @@ def guard(effects: Effects, within_s: float = math.inf) -> Callable[[FrameType, 
 
 @contextlib.contextmanager
 def guarded_by(effects: Effects | None) -> Iterator[None]:
-    """Stop a call of the user's that is made anew where it goes elsewhere than the one that was read, or does not end.
+    """Stop a repeated call of the user's code where it leaves the path that was read, or does not end.
 
     Of a compiled function nothing is to be done: it is run under a guard of its own.
 

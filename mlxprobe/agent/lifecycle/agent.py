@@ -265,7 +265,7 @@ def _forked(agent: Agent | None) -> None:
 
 
 def on_gpu() -> bool:
-    """Check whether MLX computes on a GPU unless it is told otherwise."""
+    """Check whether MLX's default device is a GPU."""
     import mlx.core as mx
 
     return bool(mx.default_device() == mx.Device(mx.gpu))
@@ -287,7 +287,7 @@ def stand_still(recorder: Recorder, pid: int) -> None:
 
 
 def await_archives(within_s: float = ARCHIVES_WITHIN_S) -> None:
-    """Wait until nobody holds a part of an archive any more, and `within_s` at most: the program may hold one."""
+    """Wait until no part of an archive is held any more, and `within_s` at most: the program may hold one."""
     archives = sys.modules.get("zipfile")
     if archives is None:
         return

@@ -105,4 +105,4 @@ class Stop(BaseException):
 
 
 class ElsewhereError(Exception):
-    """A call that was made anew went where the program's own call did not go."""
+    """A repeated call left the path that the program's own call took."""

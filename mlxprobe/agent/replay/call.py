@@ -19,7 +19,7 @@ class Refused(Exception):  # noqa: N818 - no error of ours
 
 
 def again(effects: Effects | None, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Make a call of the program's anew, and evaluate what it returns.
+    """Repeat a call of the program's, and evaluate what it returns.
 
     Args:
         effects: what the call that the program made was read for; None in a compiled function, which is guarded.

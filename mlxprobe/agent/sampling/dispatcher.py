@@ -187,7 +187,7 @@ class Inspection(Wishes):
             self.at_our_cost(self._each, lambda one: one.given(args), self._turns())
 
     def look(self, step: int, now_s: float) -> tuple[int | None, float | None] | None:
-        """Tell of a complete step; return what of it is recorded, where it was looked at. Decide on the next."""
+        """Report a complete step; return what is recorded of it if it was sampled. Decide on the next."""
         self.wanted |= self.recorder.newcomers.begin() or self.recorder.reductions.is_after(step + 1) or self.answered()
         recorded = None
         if is_landmark(step):  # whatever the other inspectors cost, growth is to be proved

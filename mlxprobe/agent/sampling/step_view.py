@@ -12,8 +12,8 @@ Item = TypeVar("Item")
 class StepView:
     """One sampled step, from its first gradient call to its end.
 
-    Whoever reads the graph of the loss, or a value, enters it here; everybody may read it, in the inspectors' order.
-    Arrays are the program's own: nobody keeps them longer than the view.
+    An inspector that reads the graph of the loss, or a value, enters the result here for the inspectors after it.
+    Arrays are the program's own, and are kept no longer than the view.
     """
 
     def __init__(self) -> None:
