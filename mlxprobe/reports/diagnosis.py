@@ -184,7 +184,7 @@ def figures(one: ProgramRecord) -> str:
             f"{duration(one.steps_s)} in all",
         ]
     if one.losses:
-        parts.append(f"loss {path(one.losses, one.sheet.begun)}")
+        parts.append(f"loss {path(one.losses, one.sheet.begun, one.sheet.gradients)}")
     if one.memory:
         parts.append(f"peak memory {megabytes(max(sample.peak_bytes for sample in one.memory))}")
     elif one.samples:

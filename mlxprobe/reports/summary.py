@@ -29,7 +29,7 @@ def lines(one: ProgramRecord) -> Lines:
     told = [
         *(_model(sheet.model) if sheet.model else ()),
         ("optimizer", _optimizers(sheet)),
-        ("clipping", _clipping(sheet)),
+        ("clipping", f"by norm, to {sheet.clip_norm:.3g}" if sheet.clip_norm else ""),
         ("updates", _at_least(one) + _updates(sheet)),
         ("batches", _shapes(sheet) + again(sheet)),
         ("positions", _positions(sheet)),
@@ -114,29 +114,20 @@ def _updates(sheet: Sheet) -> str:
         seen = "seen but not counted" if sheet.uncounted else "none seen" if sheet.unfollowed else "none"
         return f"{seen}, {sheet.gradients:,} gradient calls" if sheet.gradients else ""
     whole = not (sheet.uncounted or sheet.unfollowed or 0 < sheet.by_hand < sheet.updates)
-    of = _calls_each(sheet) if whole else ""
+    of = _gradient_calls(sheet) if whole else ""
     of += "; others seen but not counted" * sheet.uncounted
     of += f"; {sheet.unfollowed:,} gradient calls of other arrays could not be followed" * bool(sheet.unfollowed)
     by_hand = f", {sheet.by_hand:,} of them by hand" if sheet.by_hand < sheet.updates else " by hand"
     return f"{sheet.updates:,}{by_hand if sheet.by_hand else ''}{of}"
 
 
-def _calls_each(sheet: Sheet) -> str:
-    """Say how many gradient calls an update takes: what is known of each update, else the mean of all."""
+def _gradient_calls(sheet: Sheet) -> str:
+    """State the number of gradient calls where it differs from that of updates, and how many each update has."""
+    if sheet.gradients == sheet.updates:
+        return ""
     least, most = sheet.calls_each
-    if most > 1 and sheet.gradients > 1.05 * sheet.updates:
-        number = f"{least}" if least == most else f"{least} to {most}"
-        return f", of {number} gradient calls each"
-    mean = sheet.gradients / sheet.updates
-    if abs(mean - 1) <= 0.05:
-        return f", of {sheet.gradients:,} gradient calls" if sheet.gradients > sheet.updates else ""
-    exact = sheet.gradients % sheet.updates == 0
-    return f", of {mean:.3g} gradient calls each{'' if exact else ' on average'}"
-
-
-def _clipping(sheet: Sheet) -> str:
-    looks = f"{sheet.clipped} of {sheet.clip_looks} updates that were looked at"
-    return f"by norm, to {sheet.clip_norm:.3g}, in {looks}" if sheet.clipped else ""
+    each = f", {most:,} per update" if least == most and sheet.gradients == most * sheet.updates else ""
+    return f"; {sheet.gradients:,} gradient calls{each}"
 
 
 def _shapes(sheet: Sheet) -> str:
@@ -162,7 +153,7 @@ def _positions(sheet: Sheet) -> str:
 
 
 def _loss(one: ProgramRecord) -> str:
-    told = path(one.losses, one.sheet.begun)
+    told = path(one.losses, one.sheet.begun, one.sheet.gradients)
     classes = one.sheet.model.classes if one.sheet.model and one.sheet.mean_loss else 0
     if not told or classes < 2 or len(trainings(one.losses, one.sheet.begun)) > 1:
         return told  # another training may choose among others

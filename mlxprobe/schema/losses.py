@@ -47,12 +47,23 @@ def is_single_mean(seen: Sequence[Sighting[Fact]]) -> bool:
     return is_mean(seen) and bool(terms) and all(one.supervised and one.single for one in terms)
 
 
-def path(losses: Sequence[Reading], begun: Collection[tuple[int, int]] = ()) -> str:
-    """Write first and last loss of each training: one `then` another, or one `and` another where they take turns."""
+def path(losses: Sequence[Reading], begun: Collection[tuple[int, int]] = (), calls: int = 0) -> str:
+    """Write the first and last known loss of each training: one `then` another, or `and` where they take turns.
+
+    Args:
+        losses: by gradient call.
+        begun: stream and gradient call from which on a model is in another training.
+        calls: gradient calls of the run; where they are more than the losses, these are called sampled.
+    """
     found = trainings(losses, begun)
+    text = _path(found)
+    return f"{text} (sampled)" if text and sum(map(len, found)) < calls else text
+
+
+def _path(found: list[list[Reading]]) -> str:
     ends = [_ends([one.value for one in training]) for training in found]
     if len(found) > MOST_TRAININGS:
-        return f"{ends[0]}, …, {ends[-1]} (the first and the last of {len(found)} trainings)"
+        return f"{ends[0]}, …, {ends[-1]} (first and last of {len(found)} trainings)"
     told, last = ends[0] if ends else "", 0
     for k in range(1, len(found)):
         last = max(last, found[k - 1][-1].step)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 from mlxprobe.schema.enums import Whose
-from mlxprobe.schema.losses import path, trainings
+from mlxprobe.schema.losses import path
 from mlxprobe.schema.observation import Frame, Observation, Place, Stack, Step
 
 NATIVE_CALLS = 4  # those further out are the bindings'
@@ -224,9 +224,7 @@ def figures(seen: Observation) -> str:
     if steps := steady_steps(seen):
         parts.append(f"{steps_done(seen)} steps, {1e3 * statistics.median(steps):.1f} ms a step")
     if len(seen.losses) > 1:
-        every = trainings(seen.losses, seen.sheet.begun)
-        ends = f"{every[-1][0].value:.3f} → {every[-1][-1].value:.3f}"
-        parts.append(f"loss {ends if len(every) == 1 else path(seen.losses, seen.sheet.begun)}")
+        parts.append(f"loss {path(seen.losses, seen.sheet.begun, seen.sheet.gradients)}")
     if seen.score is not None:
         parts.append(f"true loss {seen.score:.3f}")
     return ", ".join(parts)

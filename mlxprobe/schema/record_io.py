@@ -82,7 +82,8 @@ def row(
     """Put one program's observation and verdict into a row of a record; a user's `program` has no role or claim."""
     known = ("expects",) if "program" in names else ("role", "claims", "expects")
     steps = counted_steps(seen)
-    worst = max(steps, key=lambda step: step.step_s, default=None)
+    # the first and the last step also hold what the program does before and after its loop
+    worst = max(steps[1:-1], key=lambda step: step.step_s, default=None)
     values = {
         **names,
         **({name: getattr(expectation, name) for name in known} if expectation else {}),

@@ -21,4 +21,3 @@ def test_the_sheet_tells_of_the_limit(name: str, limit: float) -> None:
     program = Program(name=name, argv=("script", str(HEALTHY / f"{name}.py")), python=sys.executable)
     sheet = observe(program, LIMITS, jit_key="tests").sheet
     assert sheet.clip_norm == pytest.approx(limit, rel=0.01)
-    assert bool(sheet.clipped) == bool(limit) and sheet.clipped <= sheet.clip_looks

@@ -67,3 +67,15 @@ def test_a_long_run_gathers_no_more_than_between_two_counts_of_memory() -> None:
         held.append(len(recorder.phases._steps))
     assert recorder.phases.totals["steps"][1] == 20_000
     assert max(held) < 20_000 and min(held[1000:]) < max(held)
+
+
+def test_the_agents_own_time_is_a_phase_of_its_own() -> None:
+    phases = Phases()
+    phases.paid(0.5)  # before the first gradient call: no part of the run's time
+    phases.begins(1.0)
+    phases.open = True
+    phases.paid(0.75)
+    phases.evaluated(1.5, 2.0)
+    phases.paid(0.125)
+    phases.begins(2.5)
+    assert seconds(phases) == {"steps": 0.25, "mlxprobe": 0.875, "between steps": 0.375}

@@ -162,7 +162,7 @@ def losses(*values: float, stream: int = 0) -> tuple[Reading, ...]:
     return tuple(Reading(step=n, value=value, stream=stream) for n, value in enumerate(values, 1))
 
 
-WORST = "worst 10.0 ms at step 1, 1.9 s in all"
+WORST = "worst 10.0 ms at step 2, 1.9 s in all"
 FIGURES = [
     ("all of them", {}, "20 steps, 10.0 ms a step, " + WORST + ", loss 4 → 0.2, peak memory 2.0 kB"),
     ("no step", {"steps": 0, "step_s": (), "losses": ()}, "no training step, peak memory 2.0 kB"),

@@ -36,6 +36,7 @@ SHEET = Sheet(
     ),
     updates=15,
     gradients=60,
+    calls_each=(4, 4),
     mean_loss=True,
     batches={"4×33 int32": 12, "4×65 int32": 3},
     compared=9,
@@ -79,10 +80,10 @@ def test_a_sheet_says_each_fact_once_and_judges_nothing() -> None:
             "linear_schedule(0, 0.001, 10) then cosine_decay(0.001, 5) "
             "(warm-up of 10 done), weight decay 0.01 on all that it updates",
         ),
-        ("updates", "15, of 4 gradient calls each"),
+        ("updates", "15; 60 gradient calls, 4 per update"),
         ("batches", "4×33 int32, 4×65 int32; of 9 batches that were compared, 4 are different"),
         ("positions", "92 % of 5,120 that were sampled carry loss"),
-        ("loss", "4.933 → 4.463; of a mean over positions, chance is ln 126 = 4.836"),
+        ("loss", "4.933 → 4.463 (sampled); of a mean over positions, chance is ln 126 = 4.836"),
         ("compiled", "step: 2 traces, 60 calls"),
         (
             "time",
@@ -100,13 +101,13 @@ def test_a_sheet_says_each_fact_once_and_judges_nothing() -> None:
     [
         (Sheet(updates=40, gradients=40), "40"),
         (Sheet(updates=40, by_hand=40, gradients=40), "40 by hand"),
-        (Sheet(updates=10, by_hand=10, gradients=40), "10 by hand, of 4 gradient calls each"),
+        (Sheet(updates=10, by_hand=10, gradients=40), "10 by hand; 40 gradient calls"),
         (Sheet(updates=60, by_hand=20, gradients=80), "60, 20 of them by hand"),
-        (Sheet(updates=60, gradients=13_200), "60, of 220 gradient calls each"),
-        (Sheet(updates=60, gradients=13_200, calls_each=(76, 256)), "60, of 76 to 256 gradient calls each"),
-        (Sheet(updates=36, gradients=8_800, calls_each=(240, 240)), "36, of 240 gradient calls each"),
-        (Sheet(updates=36, gradients=8_800), "36, of 244 gradient calls each on average"),
-        (Sheet(updates=392, gradients=400, calls_each=(1, 2)), "392, of 400 gradient calls"),
+        (Sheet(updates=60, gradients=13_200), "60; 13,200 gradient calls"),
+        (Sheet(updates=60, gradients=13_200, calls_each=(76, 256)), "60; 13,200 gradient calls"),
+        (Sheet(updates=36, gradients=8_640, calls_each=(240, 240)), "36; 8,640 gradient calls, 240 per update"),
+        (Sheet(updates=36, gradients=8_800), "36; 8,800 gradient calls"),
+        (Sheet(updates=392, gradients=400, calls_each=(1, 2)), "392; 400 gradient calls"),
         (Sheet(updates=40, gradients=40, calls_each=(1, 1)), "40"),
         (Sheet(updates=40, by_hand=40, gradients=80, uncounted=True), "40 by hand; others seen but not counted"),
         (
@@ -129,7 +130,7 @@ LOSSES = [
     ("one model after another", TWO, (), "2 → 0.5, then 9 → 3"),
     ("models that take turns", IN_TURN, (), "1 → 7 and 2 → 8"),
     ("one model in two trainings", ROW.losses * 2, ((0, 60),), "4.933 → 4.933, then 4.463 → 4.463"),
-    ("more than are named", FIVE, (), "1 → 2, …, 5 → 6 (the first and the last of 5 trainings)"),
+    ("more than are named", FIVE, (), "1 → 2, …, 5 → 6 (first and last of 5 trainings)"),
 ]
 
 
@@ -137,7 +138,7 @@ LOSSES = [
 def test_headline_and_sheet_have_the_same_losses(
     losses: tuple[Reading, ...], begun: tuple[tuple[int, int], ...], told: str
 ) -> None:
-    sheet = msgspec.structs.replace(SHEET, begun=begun, mean_loss=False)
+    sheet = msgspec.structs.replace(SHEET, begun=begun, mean_loss=False, gradients=len(losses))
     row = msgspec.structs.replace(ROW, losses=losses, sheet=sheet)
     assert dict(summary.lines(row))["loss"] == told
     assert diagnosis.figures(row).endswith(f"loss {told}")
@@ -166,7 +167,7 @@ def test_optimizers_that_are_alike_are_counted(sheet: Sheet, told: str) -> None:
 
 def test_a_chance_level_is_reported_of_a_known_mean_alone() -> None:
     sheet = msgspec.structs.replace(SHEET, mean_loss=False)
-    assert dict(summary.lines(msgspec.structs.replace(ROW, sheet=sheet)))["loss"] == "4.933 → 4.463"
+    assert dict(summary.lines(msgspec.structs.replace(ROW, sheet=sheet)))["loss"] == "4.933 → 4.463 (sampled)"
 
 
 def test_a_run_without_training_has_no_sheet() -> None:

@@ -26,7 +26,7 @@ from mlxprobe.upgrade.matrix import encode as encode_matrix
 SHEET = Sheet(
     model=Model(parameters=3, trainable=2, kinds={"Linear": Kind(modules=1, trainable=2)}, adapters={"rank 8": 2}),
     optimizers=(Optimizer(name="SGD", rates=((1, 0.1), (9, 0.2)), schedule="cosine", warmup=3),),
-    updates=20, gradients=20, batches={"(4, 3)": 3}, compared=4, different=3, clip_norm=1.0, clip_looks=4, clipped=2,
+    updates=20, gradients=20, batches={"(4, 3)": 3}, compared=4, different=3, clip_norm=1.0,
     positions=10, carrying=4, traces={"step": (1, 20)}, phases={"step": Phase(seconds=2.0, times=3)}, peak_bytes=9,
     peak_in="step", read=("a",), written=("b",),
 )  # fmt: skip

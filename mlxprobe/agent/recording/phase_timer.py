@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 STEPS, BETWEEN, OTHER, SAVING, TRACING = "steps", "between steps", "other evaluations", "saving", "tracing"
+OURS = "mlxprobe"  # the agent's own work at sampled steps
 WORTH_S = 5e-4  # an evaluation that is shorter only reads a value
 
 
@@ -21,6 +22,7 @@ class Phases:
         self.peak_bytes = 0
         self.peak_in = ""
         self._last_s = self._stepped_s = 0.0
+        self._ours_s = 0.0  # of the stretch under way
         self._was_open = False
         self.open = False  # gradients or an update wait for their evaluation
 
@@ -37,12 +39,24 @@ class Phases:
                 self._add(name, sum(seconds), len(seconds), max(seconds))
                 seconds.clear()
 
+    def paid(self, seconds: float) -> None:
+        """Take time that the agent needed out of the stretch under way."""
+        self._ours_s += seconds * bool(self._last_s)
+
+    def _own_s(self, whole_s: float) -> float:
+        """Return the program's own part of the stretch that ends, and enter the agent's."""
+        ours_s, self._ours_s = min(self._ours_s, whole_s), 0.0
+        if ours_s:
+            self._add(OURS, ours_s, 1, ours_s)
+        return whole_s - ours_s
+
     def begins(self, now_s: float) -> None:
         """A gradient call begins."""
         if self.open:
             self._was_open = True
             return
-        self._between.append(now_s - self._last_s if self._last_s else 0.0)
+        between_s = now_s - self._last_s if self._last_s else 0.0
+        self._between.append(self._own_s(between_s) if self._ours_s else between_s)
         if (peak := self.peak()) > self.peak_bytes:
             self.peak_bytes, self.peak_in = peak, BETWEEN
         self._last_s, self.open, self._was_open = now_s, True, False
@@ -54,12 +68,13 @@ class Phases:
     def evaluated(self, began_s: float, now_s: float) -> None:
         """Something was evaluated."""
         if self.open:
-            self._steps.append(now_s - self._last_s)
+            step_s = now_s - self._last_s
+            self._steps.append(self._own_s(step_s) if self._ours_s else step_s)
             if (peak := self.peak()) > self.peak_bytes:
                 self.peak_bytes, self.peak_in = peak, STEPS
             self._last_s, self.open, self._stepped_s = now_s, False, now_s
         elif self._last_s and now_s - began_s > WORTH_S:
-            self._spent(OTHER, now_s - self._last_s)
+            self._spent(OTHER, self._own_s(now_s - self._last_s))
             self._last_s = now_s
 
     def stepped_s(self, now_s: float) -> float:
@@ -69,7 +84,7 @@ class Phases:
     def took(self, name: str, began_s: float, now_s: float) -> None:
         """Something was traced, or saved, which took from `began_s` to `now_s`."""
         if self._last_s:
-            self._spent(STEPS if self.open else BETWEEN, began_s - self._last_s)
+            self._spent(STEPS if self.open else BETWEEN, self._own_s(began_s - self._last_s))
         self._spent(name, now_s - began_s)
         self._last_s = now_s
 

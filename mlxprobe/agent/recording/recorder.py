@@ -48,6 +48,7 @@ class Recorder(Facts):
         self.moves = Moves()
         self.closing: list[Callable[[], None]] = [lambda: self.moves.finish(self.updates)]  # before facts are refused
         self._open_since = self.began_s = 0.0  # the step, and the last gradient call
+        self._ours_s = 0.0  # of the step under way: what the agent needed
         self._window = Window()
         self._updated = self.applied = False
         self.phases = Phases()
@@ -118,7 +119,7 @@ class Recorder(Facts):
         if self._is_complete:
             self.close_step(now_s)
         elif not self._open_since:
-            self._open_since = self._trains_since_s = now_s
+            self._open_since, self._trains_since_s, self._ours_s = now_s, now_s, 0.0
 
     def gradient_ends(self, loss: Any, owner: Any = None, stream: int = -1, *, model: bool = False) -> int:
         """A gradient call returned a loss (see `loss_in`), of a model or a function.
@@ -230,26 +231,31 @@ class Recorder(Facts):
         self.count()
         self.phases.add_up()
 
+    def paid(self, seconds: float) -> None:
+        """Keep time that the agent needed from counting as the program's."""
+        self._ours_s += seconds
+        self.phases.paid(seconds)
+
     def close_step(self, now_s: float) -> None:
         """Note the step that is complete, and begin the next."""
         if now_s > self._count_at_s:
             self._count(now_s)
         step, (first, until, paid_s) = self.updates if self.applied else self.gradients, self.idle
-        step_s, active = now_s - self._open_since, self.active()
+        step_s, active = now_s - self._open_since - self._ours_s, self.active()
         seen = None if first <= step < until and now_s < paid_s else self.look(step, now_s)
         if seen is None:
             self._note(step, step_s, active, now_s)
         else:
             self.looked()
             self._note(step, step_s, active, now_s, seen[0], number(seen[1]))
-            self._open_since = monotonic()
+            self._open_since, self._ours_s = monotonic(), 0.0
         if self.enough_steps and self.enough_steps <= self.step and not self._over:
             self.enough()  # does not come back, as long as there is a supervisor
             self._open_since = monotonic()
 
     def _note(self, step: int, step_s: float, active: int, now_s: float, *seen: Any) -> None:
         """Add a step to the log; the next is open before that is sent, which a signal handler may interrupt."""
-        window, calls, self._open_since = self._window, self._window.calls, now_s
+        window, calls, self._open_since, self._ours_s = self._window, self._window.calls, now_s, 0.0
         if self._updated:
             window.applies, self._updated = window.stream, False
             if calls != window.of:
@@ -262,7 +268,7 @@ class Recorder(Facts):
         if self._is_complete:
             now_s = self.phases.stepped_s(monotonic())
             step = self.updates if self.applied else self.gradients
-            self._note(step, now_s - self._open_since, self.active(), now_s)
+            self._note(step, max(0.0, now_s - self._open_since - self._ours_s), self.active(), now_s)
 
     def finish(self) -> None:
         """The program's body has ended: close what is open, send what is left, and note no more facts."""
@@ -270,11 +276,12 @@ class Recorder(Facts):
         if self.applied and 0 < left < of and not self._updated:  # more are not left over
             site = self.loop_site if self.loop_site[1] else self.gradient_site
             self.fact(GradientsDropped(calls=left, of=of, at_end=True), site)
+        ours_s = self._ours_s
         for close in self.closing:
             close()
         self.inspected()
         self._settle_losses(monotonic(), ended=True)
-        self._over = True
+        self._over, self._ours_s = True, ours_s  # what the end needed is no part of the last step
         if self._window.calls or self._updated:
             self.close_step(self.phases.stepped_s(monotonic()))
         self.log.flush(patient=True)

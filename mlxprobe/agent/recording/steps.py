@@ -106,7 +106,7 @@ class StepLog:
                 "steps",
                 at=self._ended_s - later_s if rows else None,
                 patient=patient,
-                rows=[(n, int(step_s * TENTHS_OF_US), *rest) for n, step_s, *rest in rows],
+                rows=[(n, max(0, int(step_s * TENTHS_OF_US)), *rest) for n, step_s, *rest in rows],
                 losses=[(call, number(value), stream) for call, value, stream in losses],
             )
             over = True

@@ -211,7 +211,7 @@ class Inspection(Wishes):
 
     def shadow(self, run: Callable[[], None]) -> None:
         """Look into a function that is run for us: what it evaluates and reads does not count."""
-        deaf, self.view = self.recorder.deaf, StepView()
+        deaf, self.view, now_s = self.recorder.deaf, StepView(), bound.monotonic()
         self._each(lambda one: one.forget())
         self.inside = self.recorder.deaf = True
         try:
@@ -221,6 +221,7 @@ class Inspection(Wishes):
                 self._each(lambda one: one.forget())
             finally:
                 self.inside, self.recorder.deaf = False, deaf
+                self.recorder.paid(bound.monotonic() - now_s)
 
     def look_inside(self) -> None:
         """Look at what such a run has shown, while it lasts; the step under way is told of it."""
@@ -259,7 +260,7 @@ class Inspection(Wishes):
 
         No context manager, which a signal handler of the program's may keep from its end by an exception.
         """
-        before = self.busy, self.recorder.deaf
+        before, now_s = (self.busy, self.recorder.deaf), bound.monotonic()
         began, imported_s, kernels = lazy_graph.spent_s(), isolated_import.importing_s(), self.looks.kernels.watch()
         try:
             self.busy = self.recorder.deaf = True
@@ -270,6 +271,8 @@ class Inspection(Wishes):
         finally:
             self.busy, self.recorder.deaf = before
             if not self.inside:
+                if not before[0]:
+                    self.recorder.paid(bound.monotonic() - now_s)
                 took_s, once_s = lazy_graph.spent_s() - began, isolated_import.importing_s() - imported_s
                 once_s += kernels(took_s - once_s)
                 self.looks.spend(took_s - once_s, once_s)

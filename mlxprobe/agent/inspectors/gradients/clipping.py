@@ -141,8 +141,7 @@ class Clipping(Inspector):
             self._factors.append(factor)
         last = self._norms[-IS_SURE:]
         if len(last) == IS_SURE and max(last) - min(last) <= SAME * max(last):
-            values = {"clip_norm": last[-1], "clipped": len(self._norms), "clip_looks": self._updates}
-            self.inspection.recorder.channel.send("sheet", values=values)
+            self.inspection.recorder.channel.send("sheet", values={"clip_norm": last[-1]})
             self._tell_scaled(last[-1])
             self._tell_small(last[-1], weights_of(model) if self._limit else [])
 

@@ -98,10 +98,15 @@ class Makeup(Inspector):
 
     def called(self, call: Call) -> None:
         self._listens = False
+        self._note_types(call)
         self._note(call.data, call.data)
 
     def called_in_trace(self, call: Call) -> None:
         self._listens = False
+        self._note_types(call)
+
+    def _note_types(self, call: Call) -> None:
+        self._gradients = self._gradients or {named(one) for one in lazy_graph.leaves(call.gradients)}
 
     def given(self, args: Any) -> None:
         self._note([one for one in args if not static.is_a(one, dict)], args)
@@ -115,13 +120,6 @@ class Makeup(Inspector):
         step = self.inspection.recorder.step + 1
         if data and is_landmark(step) and step <= LAST_STEP:
             self._compared.hold(data)
-
-    def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
-        self.traced(model, gradients)
-
-    def traced(self, model: Any, gradients: Any) -> None:
-        if not self._gradients:
-            self._gradients = {named(one) for one in lazy_graph.leaves(gradients)}
 
     def began(self, model: Any, optimizer: Any) -> None:
         if self.inspection.recorder.updates == 1:
