@@ -5,15 +5,21 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator, Sequence
 
+from msgspec.structs import replace
+
 from mlxprobe.diagnosis.ranks.rank_status import thread_ended, worker_ended
 from mlxprobe.diagnosis.registry import finding, rule, seen_at
 from mlxprobe.protocol.facts.processes import ArrayOfAnotherThread, ChildEnded, Fork, Forked
 from mlxprobe.schema.enums import HangKind, Whose
-from mlxprobe.schema.metrics import counted, standing, standing_thread, told_place, where
+from mlxprobe.schema.metrics import counted, standing, standing_frame, standing_thread, told_place, where
 from mlxprobe.schema.observation import Observation, Stack
 from mlxprobe.schema.record import Finding
 
-THREADS = 2  # that are told beside the main one
+THREADS = 2  # besides the main one, that are named
+FILL = (
+    "compare the number of items that are put into this queue with the number taken from it; `get(timeout=60)` raises "
+    "`queue.Empty` instead of waiting for ever"
+)
 
 
 @finding("MP601", "fork-after-eval")
@@ -81,12 +87,14 @@ def deadlock(seen: Observation) -> Iterator[Finding]:
     """
     silence = seen.silence
     if silence is not None and silence.kind is HangKind.DEADLOCK:
-        yield rule("MP603").at(
-            f"nothing has moved for {silence.silent_s:.1f} s {where(seen)}{_beside(silence.stacks)}"
-            f"{thread_ended(seen)}{worker_ended(seen)}",
+        ended = f"{thread_ended(seen)}{worker_ended(seen)}"
+        found = rule("MP603").at(
+            f"nothing has moved for {silence.silent_s:.1f} s {where(seen)}{_beside(silence.stacks)}{ended}",
             *standing(seen),
             silent_s=silence.silent_s,
         )
+        frame = standing_frame(silence.stacks)
+        yield replace(found, instead=FILL) if frame is not None and ".get()" in frame.code and not ended else found
 
 
 def _beside(stacks: Sequence[Stack]) -> str:

@@ -89,8 +89,9 @@ def mode(seen: Observation) -> Iterator[Finding]:
 
     After `model.eval()` dropout does nothing, and batch statistics stand still, until `model.train()` is called; in
     training mode a validation loss is noisy, and batch statistics learn from the validation data. A compiled step keeps
-    the mode that it was traced in. A mean over several draws of dropout is meant, and not told. Freezing stops no
-    statistics: batch normalisation whose weights are frozen still gathers them in training mode, and computes with
+    the mode that it was traced in. A mean over several draws of dropout is meant, and not reported. Dropout is judged
+    where a validation loss is computed: a pass that computes outputs alone, such as an accuracy, is not. Freezing stops
+    no statistics: batch normalisation whose weights are frozen still gathers them in training mode, and computes with
     those of each batch. That is a note; a warning where they come to lie more than a standard deviation from where they
     were when it was frozen, and the weights stay. Where, after more than a hundred steps, a model's mean outputs for
     the same rows lie three standard deviations apart in the two modes, one of them is wrong: dropout by hand that does

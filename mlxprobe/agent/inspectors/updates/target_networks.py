@@ -9,7 +9,7 @@ from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.updates.unchanged_parameters import MANY, NEVER_AGAIN, affordable
-from mlxprobe.agent.introspection import isolated_import
+from mlxprobe.agent.introspection import call_site, isolated_import
 from mlxprobe.agent.introspection.trees import is_vector
 from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.sampling.dispatcher import Inspection
@@ -50,11 +50,14 @@ class Copies(Inspector):
         self._names: dict[int, str] = {}  # what the program calls those that stay behind
         self._set: dict[int, int] = {}  # how often each module was given parameters
         self._set_at: dict[int, tuple[int, Any]] = {}  # after how many updates that was last, and the module
+        self._set_sites: dict[int, call_site.Site] = {}
         self._site = ("", 0)
         inspection.setting.append(self._setting)
 
     def _setting(self, module: Any) -> None:
-        self._set[id(module)] = self._set.get(id(module), 0) + 1
+        times = self._set[id(module)] = self._set.get(id(module), 0) + 1
+        if is_landmark(times):
+            self._set_sites[id(module)] = call_site.calling()
         self._set_at[id(module)] = self.inspection.recorder.updates, bound.ref(module)
 
     def called(self, call: Call) -> None:
@@ -134,8 +137,7 @@ class Copies(Inspector):
                     alike = len(mine) == len(end) == len(first)
                     way = math.dist(mine, first) / (math.dist(end, first) or math.inf) if alike else 0.0
                     if 0 < way < SLOW:
-                        site = recorder.set_sites.get(key, self._site)
-                        recorder.fact(FollowerSlow(way=way, updates=recorder.updates), site)
+                        recorder.fact(FollowerSlow(way=way, updates=recorder.updates), self._set_sites[key])
 
     @staticmethod
     def _name(model: Any) -> str:
