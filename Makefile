@@ -14,7 +14,7 @@ TELLING := platform or (hostile and (lock or busy or zombie or grandchild or mov
 
 RELEASES := 0.26.5 0.28.0 0.29.4 0.30.6 0.31.2 0.32.0 0.32.4
 
-.PHONY: run test test-portable lint format claims baselines report picture cluster docs clean
+.PHONY: run test corpus test-portable lint format claims baselines report picture cluster docs clean
 
 run: .venv/installed
 	$(BIN)/mlxprobe run
@@ -23,6 +23,10 @@ test: .venv/installed lint
 	$(BIN)/pytest tests -n logical --maxprocesses 8
 	MLXPROBE_PLATFORM=portable $(BIN)/pytest tests/system tests/supervisor -n logical --maxprocesses 8 -k "$(TELLING)"
 	$(BIN)/pytest scenarios -n logical --maxprocesses 8
+
+# All programs of the corpus: for releases and nights
+corpus: .venv/installed
+	MLXPROBE_CORPUS=all $(BIN)/pytest tests/agent/test_untouched_corpus.py tests/diagnosis/test_findings.py -n logical
 
 # What other systems than Linux have, on this one: README tells the limits.
 test-portable: .venv/installed
