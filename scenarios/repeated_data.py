@@ -71,7 +71,7 @@ def first_batch_for_ever():
     return train(next(rounds(data)) for _ in range(64))
 
 
-@probe.broken(expects=Outcome.NO_LEARNING, finds=["MP309"])
+@probe.broken(expects=Outcome.NO_LEARNING, finds=["MP315"])
 def entries_are_one_array():
     """Keep the array that a source writes to in a buffer, and draw batches from that."""
     return train(observed())

@@ -15,7 +15,7 @@ FILES = sorted(file for file in PACKAGE.rglob("*.py") if not PROGRAMS & {*file.r
 LAYERS = (  # from the lowest; a package imports from itself and from layers below
     {"system", "protocol"},
     {"schema", "agent"},
-    {"diagnosis", "catalogue", "settings"},
+    {"diagnosis", "rules", "catalogue", "settings"},
     {"supervisor", "verdict"},
     {"releases", "runner"},
     {"cluster"},
@@ -47,6 +47,7 @@ PURE = (
     "schema/enums.py",
     "schema/metrics.py",
     "diagnosis/",
+    "rules/",
     "fuzz/array_values.py",
     "fuzz/derivatives.py",
     "fuzz/oracles.py",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import PurePath
@@ -14,13 +15,14 @@ from pathlib import PurePath
 import msgspec
 
 from mlxprobe.diagnosis.finding_causality import explained
-from mlxprobe.diagnosis.registry import RULES, Rule, finding, ranks_finding
+from mlxprobe.diagnosis.registry import FAMILIES, RULES, Rule, finding, ranks_finding
 from mlxprobe.schema.from_record import by_rank, jobs
 from mlxprobe.schema.metrics import callers
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding, Unchecked
 
 __all__ = [
+    "FAMILIES",
     "RULES",
     "Rule",
     "diagnose",
@@ -32,8 +34,9 @@ __all__ = [
     "unchecked",
 ]
 
-for _module in pkgutil.walk_packages(__path__, f"{__name__}."):
-    importlib.import_module(_module.name)
+for _package in (importlib.import_module("mlxprobe.rules"), sys.modules[__name__]):
+    for _module in pkgutil.walk_packages(_package.__path__, f"{_package.__name__}."):
+        importlib.import_module(_module.name)
 
 
 def diagnose(seen: Observation, beside: Sequence[Finding] = ()) -> tuple[Finding, ...]:

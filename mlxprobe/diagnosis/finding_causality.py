@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from mlxprobe.diagnosis.registry import RULES
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.record import Finding
 
@@ -48,11 +49,6 @@ def schedule_restarted(cause: Finding, effect: Finding) -> bool:
 def overflows(cause: Finding, effect: Finding) -> bool:
     """Tell whether numbers have become too large for their type, after some steps."""
     return effect.evidence.get("overflow", 0) > 0 and effect.evidence.get("arose", 0) > 1
-
-
-def sorted_rows(cause: Finding, effect: Finding) -> bool:
-    """Tell whether batches of one class each can be why an update overshoots."""
-    return "one_class" in cause.evidence
 
 
 def misgiven(cause: Finding, effect: Finding) -> bool:
@@ -133,8 +129,7 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
     "MP103": (Cause("MP105"), Cause("MP109"), Cause("MP101"), Cause("MP502", nothing_kept)),
     "MP106": (Cause("MP501"),),
     "MP114": (Cause("MP101"), Cause("MP105"), Cause("MP502", kept_by_traces)),
-    "MP201": (Cause("MP206"), Cause("MP207"), Cause("MP208"), Cause("MP216"), Cause("MP309"), Cause("MP312")),
-    "MP204": (Cause("MP205"),),
+    "MP201": (Cause("MP206"), Cause("MP207"), Cause("MP208"), Cause("MP216"), Cause("MP312")),
     "MP205": (Cause("MP209"), Cause("MP206"), Cause("MP501"), Cause("MP504"), Cause("MP201", proved), Cause("MP207")),
     "MP207": (
         Cause("MP210", rate_not_finite),
@@ -151,7 +146,6 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
         Cause("MP401", proved),
         Cause("MP302", misgiven),
         Cause("MP304", proved),
-        Cause("MP309", sorted_rows),
         Cause("MP702", before),
     ),
     "MP209": (Cause("MP206"),),
@@ -162,7 +156,6 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
         *map(
             Cause,
             (
-                "MP205",
                 "MP209",
                 "MP206",
                 "MP501",
@@ -176,7 +169,6 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
                 "MP301",
                 "MP303",
                 "MP305",
-                "MP309",
                 "MP310",
                 "MP312",
                 "MP313",
@@ -218,7 +210,9 @@ def explained(found: Iterable[Finding]) -> tuple[Finding, ...]:
 def cause_of(effect: Finding, found: Iterable[Finding]) -> str:
     """Return the code of what explains a finding; empty where nothing does."""
     known = [one for one in found if effect.severity is Severity.NOTE or one.severity is not Severity.NOTE]
-    pairs = ((cause, one) for cause in FOLLOWS.get(effect.code, ()) for one in known if one.code == cause.code)
+    declared = (Cause(one.code) for one in RULES.values() if effect.code in one.explains)
+    causes = (*FOLLOWS.get(effect.code, ()), *declared)
+    pairs = ((cause, one) for cause in causes for one in known if one.code == cause.code)
     return next((one.code for cause, one in pairs if cause.when(one, effect)), "")
 
 

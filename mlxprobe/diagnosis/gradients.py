@@ -9,9 +9,7 @@ from pathlib import PurePath
 
 from msgspec.structs import replace
 
-from mlxprobe.diagnosis.registry import finding, findings_from_facts, listed, lower_rate, place, rule, seen_at
-from mlxprobe.protocol.fact import Fact
-from mlxprobe.protocol.facts.files import LoadedUntrained
+from mlxprobe.diagnosis.registry import finding, listed, lower_rate, place, rule, seen_at
 from mlxprobe.protocol.facts.gradients import (
     FirstGradient,
     GradientFailed,
@@ -19,24 +17,10 @@ from mlxprobe.protocol.facts.gradients import (
     NothingToLearn,
     ZeroGradient,
 )
-from mlxprobe.protocol.facts.losses import LossesSampled, NotFiniteOrigin, Supervision
-from mlxprobe.protocol.facts.models import InitialDropped, ModulesUnowned, UpdatedWithItself
-from mlxprobe.protocol.facts.updates import (
-    CopyUnmoved,
-    FirstUpdate,
-    FollowerSlow,
-    FollowerUnmoved,
-    GradientsUnused,
-    NeverTaught,
-    ParametersUnchanged,
-    SetToTheSame,
-    UpdatesRoundedAway,
-    WeightsBack,
-)
-from mlxprobe.protocol.facts.work import ResultDropped
+from mlxprobe.protocol.facts.losses import NotFiniteOrigin
+from mlxprobe.protocol.facts.models import ModulesUnowned
 from mlxprobe.schema.enums import Severity
-from mlxprobe.schema.losses import fall, first_lasting
-from mlxprobe.schema.metrics import still
+from mlxprobe.schema.losses import first_lasting
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding
 
@@ -170,101 +154,6 @@ def _leap(seen: Observation, sizes: Mapping[int, float]) -> Iterator[Finding]:
         )
         message += f"weight by {moved:.3g}, and the next loss is not finite"
         yield rule("MP208").at(message, *place(seen, FirstGradient), step=step, largest=sizes[step])
-
-
-FOLLOWS_NOTHING = {
-    InitialDropped: "what {function} returns is dropped, {times} times: it changes no array, and the parameters "
-    "that it is given stay as they are",
-    SetToTheSame: "a model beside the trained one was given the numbers that it has {times} times: it follows nothing",
-    FollowerSlow: "a model beside the trained one is given weights to the end, and these have come {way:.0%} of the "
-    "way that the trained ones have come in {updates} updates: an average that is too slow for so few, or is brought "
-    "up to date too seldom",
-    UpdatedWithItself: "{of} is updated with its own `state`, which is the module itself as it is: nothing is put back",
-    FollowerUnmoved: "{called} has what the trained model began with, after {updates} updates: it never follows",
-}
-FALLS = 0.9  # of the first readings
-APPLY = "`optimizer.update(model, grads)`; where the update is written by hand, `model.update(parameters)` after it."
-TAKEN = (
-    "`sums = sums.at[target].add(messages)`; for all weights of a model "
-    "`model.update(tree_map(lambda p: mx.clip(p, -1, 1), model.parameters()))`."
-)
-LOST: dict[type[Fact], str] = {
-    UpdatesRoundedAway: "{share:.0%} of the elements of the largest {dtype} matrices stay the same to the last bit, "
-    "update by update, and those that move are the small ones ({moved:.1g} against {stayed:.1g}): the rest is lost to "
-    "rounding",
-}
-STAYS = {
-    CopyUnmoved: "beside the model another of its class is used, which is not frozen and has what the model began "
-    "with, after {updates} updates: is it to follow?",
-    NeverTaught: "beside the model another of its class is used, which is not frozen and was never trained, loaded "
-    "or set: what comes of it is chance",
-    WeightsBack: "the weights of the end are those of the start, but for {way:.1%} of the way that they had come in "
-    "{updates} updates",
-    LoadedUntrained: "the weights that the run ends with were saved before the first update, to {file}, and never "
-    "again: nothing of {updates} updates is in them",
-}
-
-
-@finding("MP205", "update-not-applied")
-def update_not_applied(seen: Observation) -> Iterator[Finding]:
-    """Gradients are computed, and the parameters never change.
-
-    Computing gradients changes nothing, and `apply_gradients` returns the new parameters without storing them. Nor does
-    an initializer change what it is given, `x.at[…].add` its `x`, or `mx.clip` a weight: where nobody takes what they
-    return, or a loop gives its variable another value before anybody reads it, that is a warning.
-
-    Some more are notes: another model of the same class that is used at the steps, is not frozen and stays as the
-    trained one began, as a target network does that nobody brings up to date (a warning where the program calls it a
-    target, or an average), or a tower that nobody trains; and weights that are, when the run ends, nearly those of its
-    start: an average that is too slow for so few updates, an old copy, or a file that was written before the first
-    update and never again. Another model that is given weights to
-    the end of more than five hundred updates, and has come less than a fifth of the way by then, is a warning.
-
-    Where no optimizer was ever made, and each loss is the same to the last bit, somebody may measure how long gradients
-    take: that is a note.
-
-    Weights of 16 bits lose an update that is less than a four-hundredth of them: where most elements stay as they are
-    to the last bit, and those that move are the small ones, that is a note, and a warning where the loss does not fall.
-
-    Example: `optimizer.apply_gradients(grads, model)` with its result dropped, or no optimizer call at all;
-    `best = model.state`, and `model.update(best)` at the end; `nn.init.he_normal()(layer.weight)`;
-    `sums.at[target].add(messages)`; `for p in weights: p = mx.clip(p, -1, 1)`.
-
-    Use instead: `optimizer.update(model, grads)`; `best = model.parameters()`;
-    `layer.weight = initializer(layer.weight)`; `sums = sums.at[target].add(messages)`; weights of float32 that copies
-    of 16 bits are made of at each step, or a larger rate; for a target network `target.update(model.parameters())` now
-    and then; an average whose decay fits the number of updates: 0.99 for some hundreds.
-    """
-    at_zero = any(one.rates and not one.rates[-1][1] for one in seen.sheet.optimizers)  # that is MP210's to tell
-    for fact, at in seen.facts(ParametersUnchanged):
-        if fact.looks and not at_zero:
-            message = f"the parameters are the same at {fact.looks} looks, although their gradients are not zero"
-            several = len({one.stream for one in seen.losses}) > 1
-            site = (at.file, at.line) if several else place(seen, FirstUpdate)
-            yield rule("MP205").at(message, *(site if site[1] else (at.file, at.line)))
-            return
-    for fact, at in seen.facts(ResultDropped):
-        message = f"what `{fact.of}` returns is dropped: it changes nothing in place"
-        found = rule("MP205").at(message, at.file, at.line, severity=Severity.WARNING, times=at.count)
-        yield replace(found, instead=TAKEN)
-    yield from findings_from_facts(seen, "MP205", FOLLOWS_NOTHING, Severity.WARNING)
-    yield from findings_from_facts(seen, "MP205", STAYS, Severity.NOTE)
-    path = fall(seen)
-    rewarded = any(not one.supervised for one, _ in seen.facts(Supervision))  # such a loss need not fall
-    falls = rewarded or (path is not None and path[1] < FALLS * path[0])
-    yield from findings_from_facts(seen, "MP205", LOST, Severity.NOTE if falls else Severity.WARNING)
-    yield from _never_applied(seen) if seen.raised is None else ()
-
-
-def _never_applied(seen: Observation) -> Iterator[Finding]:
-    """Report gradient calls without any update; a warning where the program seems to train."""
-    for fact, at in seen.facts(GradientsUnused):
-        message = f"{fact.gradients} gradient calls and not one update"
-        read = bool(seen.losses) and not any(one.alone for one, _ in seen.facts(LossesSampled))
-        trains = (bool(seen.losses) and fact.optimizers) or (read and not still(seen))
-        severity = Severity.WARNING if trains else Severity.NOTE
-        found = rule("MP205").at(message, at.file, at.line, severity=severity, gradients=fact.gradients)
-        yield replace(found, instead=APPLY)
 
 
 @finding("MP209", "swallowed-gradient-error")

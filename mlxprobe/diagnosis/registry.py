@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from mlxprobe.protocol.fact import Fact
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding
 
+SECTIONS = ("Why it matters", "Example", "Use instead", "Limits")  # of a page, after what the rule detects
+FAMILIES = {
+    "evaluation": "MP1",
+    "updates": "MP2",
+    "data": "MP3",
+    "checkpoints": "MP4",
+    "compilation": "MP5",
+    "processes": "MP6",
+    "ranks": "MP7",
+}
+Named = TypeVar("Named", bound=Fact)
 Detector = Callable[[Observation], Iterator[Finding]]
 Comparison = Callable[[Sequence[Observation]], Iterator[Finding]]
 
@@ -43,6 +54,17 @@ class Rule:
     detect: Detector = nothing
     needs: str = ""
     compare: Comparison = nothing
+    explains: tuple[str, ...] = ()  # codes of what follows from it
+
+    def sections(self) -> dict[str, str]:
+        """Return the page by its sections, each on one line; what has no heading matters."""
+        what, *rest = [" ".join(paragraph.split()) for paragraph in self.page.split("\n\n")]
+        found = {"What it detects": what}
+        for paragraph in rest:
+            title = next((one for one in SECTIONS if paragraph.startswith(f"{one}:")), SECTIONS[0])
+            text = paragraph.removeprefix(f"{title}:").strip()
+            found[title] = f"{found[title]}\n\n{text}" if title in found else text
+        return found
 
     @property
     def of_ranks(self) -> bool:
@@ -68,12 +90,12 @@ RULES: dict[str, Rule] = {}
 
 
 def finding(
-    code: str, name: str, severity: Severity = Severity.ERROR, needs: str = ""
+    code: str, name: str, severity: Severity = Severity.ERROR, needs: str = "", explains: tuple[str, ...] = ()
 ) -> Callable[[Detector], Detector]:
     """Register a detector under its code; its docstring is the page."""
 
     def register(detect: Detector) -> Detector:
-        _register(Rule(code, name, severity, (detect.__doc__ or "").strip(), detect, needs))
+        _register(Rule(code, name, severity, (detect.__doc__ or "").strip(), detect, needs, explains=explains))
         return detect
 
     return register
@@ -101,7 +123,7 @@ def rule(code: str) -> Rule:
 
 
 def findings_from_facts(
-    seen: Observation, code: str, words: Mapping[type[Fact], str], severity: Severity | None = None
+    seen: Observation, code: str, words: Mapping[type[Named], str], severity: Severity | None = None
 ) -> Iterator[Finding]:
     """Report every fact of some types, in the words for each, which name its fields: `{updates} updates`."""
     for kind, text in words.items():

@@ -164,8 +164,8 @@ def advice(found: Finding) -> str:
     """Return what to write instead, by the finding or the page of its code; empty where that is not known here."""
     if found.instead:
         return f"{ADVICE} {found.instead}"
-    paragraphs = RULES[found.code].page.split("\n\n") if found.code in RULES else []
-    return next((one_line(one) for one in paragraphs if one.strip().startswith(ADVICE)), "")
+    text = RULES[found.code].sections().get(ADVICE[:-1], "") if found.code in RULES else ""
+    return f"{ADVICE} {one_line(text)}" if text else ""
 
 
 def figures(one: ProgramRecord) -> str:

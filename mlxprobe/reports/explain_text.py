@@ -40,8 +40,12 @@ def _heading(variant: Variant) -> list[RenderableType]:
 def finding(rule: Rule) -> RenderableType:
     """Show what a finding is, why it is bad, an example, and what to write instead."""
     head = Text.assemble((f"{rule.code} {rule.name}", "bold"), f"  ({rule.severity})")
-    paragraphs = [" ".join(paragraph.split()) for paragraph in rule.page.split("\n\n")]
-    return Group(head, *(Padding(Text(paragraph), (1, 0, 0, 2)) for paragraph in paragraphs))
+    what, *rest = rule.sections().items()
+    parts: list[RenderableType] = [Padding(Text(what[1]), (1, 0, 0, 2))]
+    for title, text in rest:
+        sentence = f"{text[:1].upper()}{text[1:]}"
+        parts += [Padding(Text(title, style="bold"), (1, 0, 0, 2)), Padding(Text(sentence), (0, 0, 0, 2))]
+    return Group(head, *parts)
 
 
 def error(row: Known) -> RenderableType:

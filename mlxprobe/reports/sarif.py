@@ -53,7 +53,8 @@ def _run(record: Record, one: ProgramRecord) -> Json:
 
 def _rule(rule: Rule) -> Json:
     short, *rest = [one_line(paragraph) for paragraph in rule.page.split("\n\n")]
-    markdown = "\n\n".join([f"**{rule.code} {rule.name}**", short, *rest])
+    titled = [f"**{title}**\n\n{text}" for title, text in rule.sections().items()]
+    markdown = "\n\n".join([f"**{rule.code} {rule.name}**", *titled])
     return {
         "id": rule.code,
         "name": rule.name,

@@ -19,15 +19,15 @@ Known = tuple[str, str, str]  # code, file relative to the root, the line's text
 
 @dataclass(frozen=True)
 class Selection:
-    """A choice of findings by prefixes of their codes; without `select` it is all of them.
+    """A choice of findings by code, prefix, name or family, in any case; without `select` it is all of them.
 
     Args:
-        select: prefixes of the codes to keep, such as MP1 or MP101.
-        ignore: prefixes of the codes to drop; of `select` and `ignore` the longer prefix wins, of equal ones `ignore`.
+        select: findings to keep, such as MP1, MP101, unevaluated-update or data.
+        ignore: findings to drop; of `select` and `ignore` the longer prefix wins, of equal ones `ignore`.
         known: what a baseline had, as `known_of` reads it.
 
     Raises:
-        UsageError: no code begins with a prefix.
+        UsageError: a word is no code, prefix, name or family.
     """
 
     select: tuple[str, ...] = ()
@@ -37,11 +37,8 @@ class Selection:
     def __post_init__(self) -> None:
         if not (self.select or self.ignore):
             return
-        from mlxprobe.diagnosis import RULES  # a program that is to be watched need not wait for them
-
-        for prefix in (*self.select, *self.ignore):
-            if not prefix or not any(code.startswith(prefix) for code in RULES):
-                raise UsageError(f"no finding's code begins with {prefix!r}; known are {', '.join(sorted(RULES))}")
+        object.__setattr__(self, "select", tuple(map(_prefix, self.select)))
+        object.__setattr__(self, "ignore", tuple(map(_prefix, self.ignore)))
 
     def selects(self, code: str) -> bool:
         """Tell whether findings of a code are wanted."""
@@ -63,6 +60,22 @@ def selected(row: ProgramRecord, selection: Selection, root: Path | None = None)
     kept, accepted = selection.apply(row.findings, root)
     unchecked = tuple(one for one in row.unchecked if selection.selects(one.code))
     return rated(replace(row, findings=kept, unchecked=unchecked, accepted=accepted))
+
+
+def _prefix(word: str) -> str:
+    """Return the prefix of codes that a word chooses.
+
+    Raises:
+        UsageError: it chooses none.
+    """
+    from mlxprobe.diagnosis import FAMILIES, RULES  # a program that is to be watched need not wait for them
+
+    names = {rule.name: code for code, rule in RULES.items()} | FAMILIES
+    prefix = names.get(word.lower(), word.upper())
+    if not prefix or not any(code.startswith(prefix) for code in RULES):
+        families = ", ".join(FAMILIES)
+        raise UsageError(f"no finding has the code or name {word!r}; known are {', '.join(sorted(RULES))}, {families}")
+    return prefix
 
 
 def _longest(prefixes: Iterable[str], code: str) -> int:

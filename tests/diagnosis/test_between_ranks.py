@@ -632,7 +632,7 @@ def test_batches_of_one_class_each_may_hold_all_together_with_those_of_other_ran
         returns=True, different=3, unseen=0.0,
     )  # fmt: skip
     one = healthy(0, "gggg", process=process(0, size), sightings=(Sighting(fact=level, line=23),))
-    assert [(found.code, found.severity) for found in diagnose(one) if found.code == "MP309"] == [("MP309", severity)]
+    assert [(found.code, found.severity) for found in diagnose(one) if found.code == "MP316"] == [("MP316", severity)]
 
 
 def test_a_rank_that_computes_in_a_hang_is_no_proof() -> None:

@@ -98,7 +98,7 @@ def test_advice_for_keys_and_for_rows_is_for_what_was_seen() -> None:
     found = one("MP503", seen(Seeded(what="key", of_data=True)))
     assert found.message.endswith("with the same key, one for each element of its data")
     assert "mx.random.split(key)" in advice(found) and "mx.random.state" not in advice(found)
-    found = one("MP309", seen(TargetsTorn(again=41, same=1, chance=0.1, stream=0)))
+    found = one("MP317", seen(TargetsTorn(again=41, same=1, chance=0.1, stream=0)))
     assert "one order for both" in advice(found)
 
 

@@ -62,7 +62,7 @@ def test_every_scenario_and_code_has_a_page_in_the_navigation() -> None:
 @pytest.mark.parametrize("code", sorted(RULES))
 def test_a_finding_has_a_whole_page(code: str) -> None:
     page = PAGES[f"findings/{code.lower()}.md"]
-    for part in ("## What it does", "## Why it is bad", '"Example"', '"Use instead"', "## Where it is shown"):
+    for part in ("## What it detects", "## Why it matters", '"Example"', '"Use instead"', "## Where it is shown"):
         assert part in page, part
     assert code_families.of_code(code) != code_families.OTHER
 

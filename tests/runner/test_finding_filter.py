@@ -52,7 +52,22 @@ def test_the_longest_prefix_decides(select: tuple[str, ...], ignore: tuple[str, 
     assert (len(kept), accepted) == (int(wanted), 0)
 
 
-@pytest.mark.parametrize("prefix", ["MP9", "MP1011", "mp1", "", " MP1", "MP1,MP2", "F401"])
+@pytest.mark.parametrize(
+    ("word", "chosen", "others"),
+    [
+        ("mp316", {"MP316"}, {"MP315", "MP101"}),
+        ("Sorted-Classes", {"MP316"}, {"MP315", "MP101"}),
+        ("data", {"MP301", "MP316"}, {"MP205", "MP701"}),
+        ("ranks", {"MP701"}, {"MP603", "MP316"}),
+    ],
+)
+def test_findings_are_chosen_by_name_and_family_in_any_case(word: str, chosen: set[str], others: set[str]) -> None:
+    only, without = Selection(select=(word,)), Selection(ignore=(word,))
+    assert {code for code in chosen | others if only.selects(code)} == chosen
+    assert {code for code in chosen | others if without.selects(code)} == others
+
+
+@pytest.mark.parametrize("prefix", ["MP9", "MP1011", "sorted", "", " MP1", "MP1,MP2", "F401"])
 @pytest.mark.parametrize("where", ["select", "ignore"])
 def test_a_prefix_of_no_code_is_refused_with_the_known_ones(where: str, prefix: str) -> None:
     with pytest.raises(UsageError, match=r"known are MP101, .*, MP603") as refused:

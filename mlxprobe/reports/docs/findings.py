@@ -9,7 +9,7 @@ from mlxprobe.reports.docs import code_families
 from mlxprobe.reports.docs.inputs import Material, Row
 from mlxprobe.reports.docs.markdown import box, capital, finding_link, prose, scenario_link, table
 
-EXAMPLE, INSTEAD = "Example:", "Use instead:"
+BOXES = {"Example": "failure", "Use instead": "success"}
 GRAVITY = {
     "error": "a bug: the run is wrong, or will stop",
     "warning": "a bug in most loops; meant in some",
@@ -46,26 +46,19 @@ def _index(material: Material) -> Iterator[str]:
 
 
 def _index_row(rule: Rule) -> tuple[str, ...]:
-    return finding_link(rule.code), rule.name, str(rule.severity), prose(parts(rule)[0])
-
-
-def parts(rule: Rule) -> tuple[str, str, str, str]:
-    """Take a page apart: what it does, why it is bad, example, use instead."""
-    what, *rest = [" ".join(paragraph.split()) for paragraph in rule.page.split("\n\n")]
-    example = next((one.removeprefix(EXAMPLE) for one in rest if one.startswith(EXAMPLE)), "").strip()
-    instead = next((one.removeprefix(INSTEAD) for one in rest if one.startswith(INSTEAD)), "").strip()
-    why = "\n\n".join(one for one in rest if not one.startswith((EXAMPLE, INSTEAD)))
-    return what, why, example, instead
+    return finding_link(rule.code), rule.name, str(rule.severity), prose(rule.sections()["What it detects"])
 
 
 def _page(rule: Rule, material: Material) -> Iterator[str]:
-    what, why, example, instead = parts(rule)
+    sections = rule.sections()
     yield f"---\ntitle: {rule.code} {rule.name}\n---\n\n# {rule.code} {rule.name}\n"
-    yield f"**{rule.severity}** · {code_families.of_code(rule.code)}\n\n## What it does\n\n{prose(what)}"
-    if why:
-        yield "\n## Why it is bad\n\n" + "\n\n".join(map(prose, why.split("\n\n")))
-    yield from box("failure", "Example", [prose(capital(example))])
-    yield from box("success", "Use instead", [prose(capital(instead))])
+    yield f"**{rule.severity}** · {code_families.of_code(rule.code)}"
+    for title, text in sections.items():
+        paragraphs = [prose(capital(one)) for one in text.split("\n\n")]
+        if title in BOXES:
+            yield from box(BOXES[title], title, paragraphs)
+        else:
+            yield f"\n## {title}\n\n" + "\n\n".join(paragraphs)
     if rule.needs:
         yield f"Where {prose(rule.needs)} cannot be read, the report says *not checked*.\n"
     yield "## Where it is shown"

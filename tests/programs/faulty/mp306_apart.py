@@ -1,5 +1,5 @@
 """Draw rows for the inputs and other rows for the labels: nothing is left to learn but how often each label comes."""
-# also: MP309
+# also: MP317
 
 import mlx.core as mx
 import mlx.nn as nn

@@ -1,5 +1,5 @@
 """Give a loss equal arrays on purpose: an autoencoder's inputs as its targets, with a mask and a pull towards them."""
-# no note: MP309
+# no note: MP318
 
 import mlx.core as mx
 import mlx.nn as nn

@@ -1,5 +1,5 @@
 """Train three heads on the same rows, each with labels, an optimizer and an update of its own."""
-# no note: MP309
+# no note: MP309, MP316, MP318, MP320
 
 import mlx.core as mx
 import mlx.nn as nn

@@ -1,0 +1,1 @@
+"""Findings about losses and data: one defect, one file."""

@@ -1,0 +1,1 @@
+"""Findings about gradients and updates: one defect, one file."""
