@@ -3,9 +3,9 @@
 import ast
 import re
 import sys
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 import mlxprobe
 
@@ -15,7 +15,8 @@ FILES = sorted(file for file in PACKAGE.rglob("*.py") if not PROGRAMS & {*file.r
 LAYERS = (  # from the lowest; a package imports from itself and from layers below
     {"system", "protocol"},
     {"schema", "agent"},
-    {"diagnosis", "rules", "catalogue", "settings"},
+    {"rules", "catalogue", "settings"},
+    {"diagnosis"},
     {"supervisor", "verdict"},
     {"releases", "runner"},
     {"cluster"},
@@ -68,142 +69,144 @@ OF_ONE_SYSTEM = r"sys\.platform|platform\.system\(|\buname\(|/proc\b|/sys/|prctl
 DOES_IO = {"subprocess", "socket", "tempfile", "shutil", "psutil", "threading", "urllib", "os", "time"}
 
 
-def place(file: Path) -> str:
-    return file.relative_to(PACKAGE).as_posix()
+TEXTS = {file.relative_to(PACKAGE).as_posix(): file.read_text() for file in FILES}
+TREES = {place: ast.parse(text) for place, text in TEXTS.items()}
 
 
-def imported(file: Path) -> set[str]:
-    """Return the full names of all modules that a file imports, anywhere in it."""
-    found = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+def below(*folders: str) -> list[str]:
+    """List the modules whose place begins with one of some folders."""
+    return [place for place in TREES if place.startswith(folders)]
+
+
+@cache
+def imported(place: str) -> frozenset[str]:
+    """Return the full names of all modules that a module imports, anywhere in it."""
+    return frozenset(names(ast.walk(TREES[place])))
+
+
+def names(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    for node in nodes:
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+            yield from (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
 
 
-def packages_of(file: Path) -> set[str]:
-    """Return the packages that a file imports from; the package's face (its version, its public names) is none."""
-    known = set().union(*LAYERS)
-    return {parts[1] for name in imported(file) if len(parts := name.split(".")) > 1 and parts[0] == "mlxprobe"} & known
+def roots(place: str) -> set[str]:
+    """Return the distributions that a module imports, without the standard library."""
+    return {name.split(".")[0] for name in imported(place)} - sys.stdlib_module_names
 
 
-ROOMED = [file for file in FILES if file.parent != PACKAGE or file.stem == "api"]
+def packages_of(place: str, *above: str) -> set[str]:
+    """Return the packages below `mlxprobe`, or below one of its packages, that a module imports from."""
+    path = ("mlxprobe", *above)
+    split = [name.split(".") for name in imported(place)]
+    return {parts[len(path)] for parts in split if len(parts) > len(path) and tuple(parts[: len(path)]) == path}
 
 
-@pytest.mark.parametrize("file", ROOMED, ids=place)
-def test_a_package_imports_from_layers_below_it(file: Path) -> None:
-    package = place(file).split("/")[0].removesuffix(".py")
-    layer = next(number for number, packages in enumerate(LAYERS) if package in packages)
-    allowed = {package}.union(*LAYERS[:layer])
-    assert packages_of(file) <= allowed, f"{place(file)} is in layer {layer}"
+def upwards(places: Iterable[str], layers: tuple[set[str], ...], *above: str) -> list[tuple[str, set[str]]]:
+    """List the modules that import from a package above their own, or next to it, and these packages."""
+    known = set[str]().union(*layers)
+    found = []
+    for place in places:
+        package = place.split("/")[len(above)].removesuffix(".py")
+        layer = next(number for number, packages in enumerate(layers) if package in packages)
+        found.append((place, packages_of(place, *above) & known - {package}.union(*layers[:layer])))
+    return [(place, wrong) for place, wrong in found if wrong]
 
 
-@pytest.mark.parametrize("file", [one for one in FILES if re.match("agent/.*/", place(one))], ids=place)
-def test_a_package_of_the_agent_imports_from_layers_below_it(file: Path) -> None:
-    package = place(file).split("/")[1]
-    layer = next(number for number, packages in enumerate(INSIDE_THE_AGENT) if package in packages)
-    used = {name.split(".")[2] for name in imported(file) if name.startswith("mlxprobe.agent.")}
-    assert used <= {package}.union(*INSIDE_THE_AGENT[:layer]), f"{place(file)} is in layer {layer} of the agent"
+def test_a_package_imports_from_layers_below_it() -> None:
+    assert upwards([place for place in TREES if "/" in place or place == "api.py"], LAYERS) == []
 
 
-@pytest.mark.parametrize("file", [*(PACKAGE / "agent" / "inspectors").glob("*/*.py")], ids=place)
-def test_an_inspector_knows_the_layers_below_alone(file: Path) -> None:
-    layer = next(number for number, packages in enumerate(INSIDE_THE_INSPECTORS) if file.parent.name in packages)
-    used = {name.split(".")[3] for name in imported(file) if name.startswith("mlxprobe.agent.inspectors.")}
-    assert used <= {file.parent.name}.union(*INSIDE_THE_INSPECTORS[:layer]), place(file)
+def test_a_package_of_the_agent_imports_from_layers_below_it() -> None:
+    inside = [place for place in below("agent/") if place.count("/") > 1]
+    assert upwards(inside, INSIDE_THE_AGENT, "agent") == []
+
+
+def test_an_inspector_imports_from_layers_below_it() -> None:
+    inside = [place for place in below("agent/inspectors/") if place.count("/") > 2]
+    assert upwards(inside, INSIDE_THE_INSPECTORS, "agent", "inspectors") == []
 
 
 def test_every_package_has_a_layer() -> None:
-    packages = {file.parent.name for file in PACKAGE.glob("*/*.py") if "_scenarios" not in file.parts} | {"api"}
-    assert packages == set().union(*LAYERS)
-    inside = {file.parent.name for file in (PACKAGE / "agent").glob("*/*.py")}
-    assert inside == set().union(*INSIDE_THE_AGENT)
+    packages = {place.split("/")[0] for place in TREES if "/" in place} | {"api"}
+    assert packages == set[str]().union(*LAYERS)
+    inside = {place.split("/")[1] for place in below("agent/") if place.count("/") > 1}
+    assert inside == set[str]().union(*INSIDE_THE_AGENT)
 
 
-@pytest.mark.parametrize("file", FILES, ids=place)
-def test_only_what_runs_inside_the_child_imports_mlx(file: Path) -> None:
-    uses_mlx = any(name.split(".")[0] == "mlx" for name in imported(file))
-    assert not uses_mlx or place(file).startswith(("agent/", INSIDE))
+def test_only_code_that_runs_in_the_watched_process_imports_mlx() -> None:
+    users = [place for place in TREES if "mlx" in roots(place)]
+    assert [place for place in users if not place.startswith(("agent/", INSIDE))] == []
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if place(file).startswith("agent/")], ids=place)
-def test_the_agent_imports_the_standard_library_and_mlx_alone(file: Path) -> None:
-    roots = {name.split(".")[0] for name in imported(file)} - sys.stdlib_module_names - {"mlx"}
-    assert roots <= {"mlxprobe"}
-    assert packages_of(file) <= {"agent", "system", "protocol"}
-    assert {name for name in imported(file) if name.startswith("mlxprobe.system.")} <= {
-        "mlxprobe.system.self_process",
-        "mlxprobe.system.stack",
-    }
+def test_the_agent_imports_the_standard_library_and_mlx_alone() -> None:
+    allowed = {"mlxprobe.system.self_process", "mlxprobe.system.stack"}
+    for place in below("agent/"):
+        assert roots(place) <= {"mlxprobe", "mlx"}, place
+        assert packages_of(place) <= {"agent", "system", "protocol"}, place
+        assert {name for name in imported(place) if re.match(r"mlxprobe\.system\.\w+$", name)} <= allowed, place
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if place(file).startswith("protocol/")], ids=place)
-def test_what_agent_and_supervisor_agree_on_needs_the_standard_library_alone(file: Path) -> None:
-    """It is imported in users' processes too; what type checkers alone import is not."""
-    whole = ast.parse(file.read_text())
-    checked = [node for one in ast.walk(whole) if isinstance(one, ast.If) and ast.unparse(one.test) == "TYPE_CHECKING"
-               for part in one.body for node in ast.walk(part) if isinstance(node, ast.ImportFrom)]  # fmt: skip
-    roots = {name.split(".")[0] for name in imported(file)} - {(node.module or "") for node in checked}
-    assert roots - sys.stdlib_module_names <= {"mlxprobe"} and packages_of(file) <= {"protocol"}
+def test_the_protocol_imports_the_standard_library_alone() -> None:
+    """It is imported in users' processes too; an import for type checkers is none."""
+    for place in below("protocol/"):
+        checks = [one for one in ast.walk(TREES[place]) if isinstance(one, ast.If)]
+        typed = [one for one in checks if ast.unparse(one.test) == "TYPE_CHECKING"]
+        spared = {name.split(".")[0] for one in typed for name in names(ast.walk(one))}
+        assert roots(place) - spared <= {"mlxprobe"} and packages_of(place) <= {"protocol"}, place
 
 
-@pytest.mark.parametrize("file", [one for one in FILES if place(one).startswith("agent/")], ids=place)
-def test_what_the_agent_imports_while_a_program_runs_it_imports_from_its_own(file: Path) -> None:
+def test_imports_of_the_agent_in_a_running_program_are_isolated() -> None:
     """Else the program's `mlxprobe` would be imported, or another copy of ours from its environment."""
-    if place(file) in {"agent/lifecycle/main.py", "agent/__main__.py"}:  # before there is a program
-        return
-    whole = ast.parse(file.read_text())
-    scopes = [one for one in ast.walk(whole) if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef))]
-    own = [one for one in ast.walk(whole) if isinstance(one, ast.With) and "importable()" in ast.unparse(one.items[0])]
-    late, guarded = (
-        {one.lineno for node in nodes for one in ast.walk(node) if isinstance(one, ast.ImportFrom) and is_ours(one)}
-        for nodes in (scopes, own)
-    )
-    assert late <= guarded
+    before_the_program = {"agent/lifecycle/main.py", "agent/__main__.py"}
+    for place in set(below("agent/")) - before_the_program:
+        nodes = [*ast.walk(TREES[place])]
+        scopes = [one for one in nodes if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef))]
+        guards = [one for one in nodes if isinstance(one, ast.With) and "importable()" in ast.unparse(one.items[0])]
+        late, guarded = (
+            {id(one) for node in some for one in ast.walk(node) if is_ours(one)} for some in (scopes, guards)
+        )
+        assert late <= guarded, place
 
 
-def is_ours(node: ast.ImportFrom) -> bool:
-    return (node.module or "").partition(".")[0] == "mlxprobe"
+def is_ours(node: ast.AST) -> bool:
+    return isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "mlxprobe"
 
 
-@pytest.mark.parametrize("name", ["__init__", "self_process", "kin"])
-def test_what_agents_and_reapers_ask_of_the_system_needs_the_standard_library_alone(name: str) -> None:
-    file = PACKAGE / "system" / f"{name}.py"
-    ours = {name for name in imported(file) if name.startswith("mlxprobe")}
-    assert ours <= {"mlxprobe.system", "mlxprobe.system.LINUX", "mlxprobe.system.MAC"}
-    assert {name.split(".")[0] for name in imported(file) - ours} <= sys.stdlib_module_names
-    assert "typing" not in imported(file)  # a reaper would wait for it
+def test_the_parts_of_the_system_that_agents_and_reapers_import_are_light() -> None:
+    for name in ("__init__", "self_process", "kin"):
+        place = f"system/{name}.py"
+        ours = {one for one in imported(place) if one.startswith("mlxprobe")}
+        assert ours <= {"mlxprobe.system", "mlxprobe.system.LINUX", "mlxprobe.system.MAC"}
+        assert roots(place) <= {"mlxprobe"}
+        assert "typing" not in imported(place)  # a reaper would wait for it
 
 
-@pytest.mark.parametrize("file", [one for one in FILES if not place(one).startswith("system/")], ids=place)
-def test_nothing_but_the_platform_asks_which_system_this_is(file: Path) -> None:
-    assert not re.findall(OF_ONE_SYSTEM, file.read_text())
+def test_only_the_system_package_asks_for_the_operating_system() -> None:
+    asking = [place for place, text in TEXTS.items() if re.search(OF_ONE_SYSTEM, text)]
+    assert [place for place in asking if not place.startswith("system/")] == []
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if place(file).startswith(INSIDE)], ids=place)
-def test_what_runs_cases_has_what_an_environment_of_a_release_has(file: Path) -> None:
-    """That is MLX and NumPy; and it is no part of the agent, which imports neither cases nor NumPy."""
-    roots = {name.split(".")[0] for name in imported(file)} - sys.stdlib_module_names - {"mlx", "numpy"}
-    assert roots <= {"mlxprobe"}
-    assert all(name.startswith(INSIDE_MODULE) for name in imported(file) if name.startswith("mlxprobe"))
+def test_code_that_runs_cases_needs_mlx_and_numpy_alone() -> None:
+    """It is no part of the agent, which imports neither cases nor NumPy."""
+    for place in below(INSIDE):
+        assert roots(place) <= {"mlxprobe", "mlx", "numpy"}, place
+        assert all(name.startswith(INSIDE_MODULE) for name in imported(place) if name.startswith("mlxprobe")), place
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if place(file).startswith(PURE)], ids=place)
-def test_pure_packages_do_no_io(file: Path) -> None:
-    assert not {name.split(".")[0] for name in imported(file)} & DOES_IO
+def test_pure_packages_do_no_io() -> None:
+    users = {place: {name.split(".")[0] for name in imported(place)} & DOES_IO for place in below(*PURE)}
+    assert {place: modules for place, modules in users.items() if modules} == {}
 
 
-@pytest.mark.parametrize("file", FILES, ids=place)
-def test_only_the_command_line_prints_and_exits(file: Path) -> None:
-    if place(file).startswith("cli/") or place(file).startswith("agent/"):
-        return
-    called = {node.func.id for node in ast.walk(ast.parse(file.read_text()))
-              if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}  # fmt: skip
-    assert not called & {"print", "exit"}
+def test_only_the_command_line_prints_and_exits() -> None:
+    for place in set(TREES) - {*below("cli/", "agent/")}:
+        calls = [one.func for one in ast.walk(TREES[place]) if isinstance(one, ast.Call)]
+        called = {one.id for one in calls if isinstance(one, ast.Name)}
+        assert not called & {"print", "exit"}, place
 
 
-@pytest.mark.parametrize("file", FILES, ids=place)
-def test_a_module_stays_small(file: Path) -> None:
-    assert len(file.read_text().splitlines()) <= 400
+def test_a_module_stays_small() -> None:
+    assert {place: text.count("\n") for place, text in TEXTS.items() if text.count("\n") > 400} == {}

@@ -15,7 +15,7 @@ from pathlib import PurePath
 import msgspec
 
 from mlxprobe.diagnosis.finding_causality import explained
-from mlxprobe.diagnosis.registry import FAMILIES, RULES, Rule, finding, ranks_finding
+from mlxprobe.rules.registry import FAMILIES, RULES, Rule, finding, ranks_finding
 from mlxprobe.schema.from_record import by_rank, jobs
 from mlxprobe.schema.metrics import callers
 from mlxprobe.schema.observation import Observation

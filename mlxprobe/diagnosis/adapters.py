@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import finding, listed, rule, seen_at
 from mlxprobe.protocol.facts.adapters import AdapterScale, AdapterWithBase, Fused, FusedNothing
 from mlxprobe.protocol.facts.files import WeightsDiffer
+from mlxprobe.rules.registry import finding, listed, rule, seen_at
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.metrics import counted
 from mlxprobe.schema.observation import Observation

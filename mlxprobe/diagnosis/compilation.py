@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from mlxprobe.diagnosis.registry import finding, listed, rule
 from mlxprobe.protocol.facts.compilation import (
     ArraysBakedIn,
     CompiledAnew,
@@ -17,6 +16,7 @@ from mlxprobe.protocol.facts.compilation import (
     StateNotCaptured,
     TracesCounted,
 )
+from mlxprobe.rules.registry import finding, listed, rule
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from msgspec.structs import replace
 
 from mlxprobe.diagnosis.ranks.rank_status import thread_ended, worker_ended
-from mlxprobe.diagnosis.registry import finding, rule, seen_at
 from mlxprobe.protocol.facts.processes import ArrayOfAnotherThread, ChildEnded, Fork, Forked
+from mlxprobe.rules.registry import finding, rule, seen_at
 from mlxprobe.schema.enums import HangKind, Whose
 from mlxprobe.schema.metrics import counted, standing, standing_frame, standing_thread, told_place, where
 from mlxprobe.schema.observation import Observation, Stack

@@ -9,12 +9,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from mlxprobe.diagnosis.registry import finding, listed, place, rule
 from mlxprobe.protocol.facts.gradients import FirstGradient
 from mlxprobe.protocol.facts.memory import GraphRetained
 from mlxprobe.protocol.facts.models import UnevaluatedPass
 from mlxprobe.protocol.facts.updates import FirstUpdate, UpdatesPutOff
 from mlxprobe.protocol.facts.work import IneffectiveEvaluation, LongEvaluation, LongEvaluationByHand
+from mlxprobe.rules.registry import finding, listed, place, rule
 from mlxprobe.schema.enums import HangKind, Severity
 from mlxprobe.schema.metrics import growth_per_step, megabytes, pending_slope, standing, steps_done
 from mlxprobe.schema.observation import Observation, Sighting

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from mlxprobe.diagnosis.registry import RULES
+from mlxprobe.rules.registry import RULES
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.record import Finding
 

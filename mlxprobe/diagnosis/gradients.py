@@ -9,7 +9,6 @@ from pathlib import PurePath
 
 from msgspec.structs import replace
 
-from mlxprobe.diagnosis.registry import finding, listed, lower_rate, place, rule, seen_at
 from mlxprobe.protocol.facts.gradients import (
     FirstGradient,
     GradientFailed,
@@ -19,6 +18,7 @@ from mlxprobe.protocol.facts.gradients import (
 )
 from mlxprobe.protocol.facts.losses import NotFiniteOrigin
 from mlxprobe.protocol.facts.models import ModulesUnowned
+from mlxprobe.rules.registry import finding, listed, lower_rate, place, rule, seen_at
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.losses import first_lasting
 from mlxprobe.schema.observation import Observation

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import finding, findings_from_facts, rule, seen_at
 from mlxprobe.protocol.facts.data import BytesWrapAround, OtherScale, StandardisedAlone
 from mlxprobe.protocol.facts.losses import ScaleInverted, TargetsOutOfReach
+from mlxprobe.rules.registry import finding, findings_from_facts, rule, seen_at
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import finding, rule
 from mlxprobe.protocol.facts.data import IdOutOfRange
 from mlxprobe.protocol.facts.losses import LossShare
+from mlxprobe.rules.registry import finding, rule
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import finding, findings_from_facts, rule
 from mlxprobe.protocol.facts.losses import AttentionTransposed, PooledAcross, SoftmaxOverAll, SoftmaxOverRows
 from mlxprobe.protocol.facts.models import ChannelsFirst, HeadsSwapped, Reshaped, RowsMixed, RowsSecond, TimeFirst
+from mlxprobe.rules.registry import finding, findings_from_facts, rule
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding

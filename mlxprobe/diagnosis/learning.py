@@ -11,12 +11,12 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from mlxprobe.diagnosis.chance_level import KNOWING, READ, at_chance, gains, known_level, knows, stays_near_chance
-from mlxprobe.diagnosis.registry import finding, lower_rate, place, rule
 from mlxprobe.diagnosis.trends import CERTAIN, HIGHER, SURE, came_back, falls, falls_anew, ranked, stays_above, trend
 from mlxprobe.protocol.facts.data import ConstantLevel
 from mlxprobe.protocol.facts.gradients import FirstGradient
 from mlxprobe.protocol.facts.losses import Supervision, TwoClasses, Worth
 from mlxprobe.protocol.facts.updates import AnotherTraining, FirstUpdate, GradientsUnused, Resumed
+from mlxprobe.rules.registry import finding, lower_rate, place, rule
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.losses import is_mean
 from mlxprobe.schema.metrics import steps_done, still

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from mlxprobe.diagnosis.registry import finding, listed, rule
 from mlxprobe.protocol.facts.files import (
     LoadedUnused,
     OptimizerStateNotSaved,
@@ -15,6 +14,7 @@ from mlxprobe.protocol.facts.files import (
     WeightsDiffer,
 )
 from mlxprobe.protocol.facts.updates import OptimizerRenewed, ScheduleRestarted
+from mlxprobe.rules.registry import finding, listed, rule
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding

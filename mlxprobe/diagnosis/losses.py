@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
-from mlxprobe.diagnosis.registry import finding, listed, rule, seen_at
 from mlxprobe.protocol.facts.data import ConstantLevel
 from mlxprobe.protocol.facts.losses import (
     ArgumentUnused,
@@ -22,6 +21,7 @@ from mlxprobe.protocol.facts.losses import (
     Worth,
     WronglyGiven,
 )
+from mlxprobe.rules.registry import finding, listed, rule, seen_at
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation, Sighting
 from mlxprobe.schema.record import Finding

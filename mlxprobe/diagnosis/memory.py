@@ -8,10 +8,10 @@ import math
 from collections.abc import Iterator
 
 from mlxprobe.diagnosis.evaluation import GROWING, evaluates
-from mlxprobe.diagnosis.registry import finding, place, rule
 from mlxprobe.protocol.facts.gradients import FirstGradient
 from mlxprobe.protocol.facts.memory import BuffersHeld, CacheUnbounded, ContainerGrows
 from mlxprobe.protocol.facts.updates import FirstUpdate
+from mlxprobe.rules.registry import finding, place, rule
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.metrics import active_floors, growth_per_step, megabytes, pending_slope
 from mlxprobe.schema.observation import Observation

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import finding, listed, rule, seen_at
 from mlxprobe.protocol.facts.models import (
     ArrayUntrained,
     DroppedOut,
@@ -17,6 +16,7 @@ from mlxprobe.protocol.facts.models import (
     TieParted,
     TrainingMode,
 )
+from mlxprobe.rules.registry import finding, listed, rule, seen_at
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import finding, listed, place, rule
 from mlxprobe.protocol.facts.files import SavedNotFinite
 from mlxprobe.protocol.facts.gradients import FirstGradient, GradientNotFinite, GradientsRecovered
 from mlxprobe.protocol.facts.losses import EvaluationNotFinite, LossNotFinite, NotFiniteOrigin
+from mlxprobe.rules.registry import finding, listed, place, rule
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.losses import first_bad, first_lasting, unit
 from mlxprobe.schema.observation import Observation, Sighting

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import finding, rule, seen_at
 from mlxprobe.protocol.facts.data import InputGrows
 from mlxprobe.protocol.facts.models import RowByRow
 from mlxprobe.protocol.facts.work import EvaluatedWithin, HugeGraph, LossBroadcast, Piecemeal, Promoted
+from mlxprobe.rules.registry import finding, rule, seen_at
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.metrics import megabytes
 from mlxprobe.schema.observation import Observation

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import finding, listed, rule
 from mlxprobe.protocol.facts.gradients import ZeroGradient
 from mlxprobe.protocol.facts.losses import LogitsAlike, LogitsNarrow
 from mlxprobe.protocol.facts.models import InputIdle, InputZero, OnePlace, OutputsAlike, OutputsCollapsed
+from mlxprobe.rules.registry import finding, listed, rule
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding

@@ -7,7 +7,6 @@ import math
 import statistics
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import finding, findings_from_facts, listed, rule, seen_at
 from mlxprobe.protocol.fact import Fact
 from mlxprobe.protocol.facts.losses import Supervision
 from mlxprobe.protocol.facts.updates import (
@@ -20,6 +19,7 @@ from mlxprobe.protocol.facts.updates import (
     Resumed,
     ScheduleUnused,
 )
+from mlxprobe.rules.registry import finding, findings_from_facts, listed, rule, seen_at
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding

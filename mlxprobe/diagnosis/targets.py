@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from mlxprobe.diagnosis.registry import finding, rule, seen_at
 from mlxprobe.protocol.facts.data import (
     IdOutOfRange,
     TargetGiven,
@@ -15,6 +14,7 @@ from mlxprobe.protocol.facts.data import (
     TargetsSkipOne,
 )
 from mlxprobe.protocol.facts.models import CausalityTested, StateCarriedOver
+from mlxprobe.rules.registry import finding, rule, seen_at
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding

@@ -8,10 +8,10 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from mlxprobe.diagnosis.needs import NEEDS
-from mlxprobe.diagnosis.registry import RULES, Rule
 from mlxprobe.protocol.fact import Fact
 from mlxprobe.protocol.facts.models import CallNotRepeated
 from mlxprobe.protocol.facts.work import DetectorFailed
+from mlxprobe.rules.registry import RULES, Rule
 from mlxprobe.schema.metrics import is_programs
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Unchecked

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from mlxprobe.diagnosis.registry import finding, listed, rule, seen_at
 from mlxprobe.protocol.facts.adapters import AdaptersFrozen
 from mlxprobe.protocol.facts.models import OneLayer, UnitsAlike
 from mlxprobe.protocol.facts.updates import (
@@ -20,6 +19,7 @@ from mlxprobe.protocol.facts.updates import (
     NothingTrainable,
     WeightsDecayed,
 )
+from mlxprobe.rules.registry import finding, listed, rule, seen_at
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.losses import fall
 from mlxprobe.schema.metrics import counted

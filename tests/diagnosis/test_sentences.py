@@ -10,7 +10,6 @@ import msgspec
 import pytest
 
 from mlxprobe.diagnosis import diagnose
-from mlxprobe.diagnosis.registry import lower_rate
 from mlxprobe.protocol.fact import Fact
 from mlxprobe.protocol.facts.compilation import Seeded
 from mlxprobe.protocol.facts.data import TargetsTorn
@@ -20,6 +19,7 @@ from mlxprobe.protocol.facts.updates import FirstUpdate, GradientsUnused
 from mlxprobe.protocol.facts.work import DetectorFailed
 from mlxprobe.reports import diagnosis, summary
 from mlxprobe.reports.diagnosis import advice
+from mlxprobe.rules.registry import lower_rate
 from mlxprobe.schema.enums import Outcome
 from mlxprobe.schema.observation import Observation, Raised, Reading, Sighting, Step
 from mlxprobe.schema.record import Finding

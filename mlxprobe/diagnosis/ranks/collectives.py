@@ -43,7 +43,7 @@ from mlxprobe.diagnosis.ranks.rank_status import (
     worker_ended,
 )
 from mlxprobe.diagnosis.ranks.unevaluated import lying, unevaluated
-from mlxprobe.diagnosis.registry import ranks_finding
+from mlxprobe.rules.registry import ranks_finding
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Collective, Observation
 from mlxprobe.schema.record import Finding

@@ -13,8 +13,8 @@ from mlxprobe.diagnosis.ranks.gradient_averaging import fed_apart, misaveraged, 
 from mlxprobe.diagnosis.ranks.parameter_fingerprints import Parting, all_apart, first_apart, prints
 from mlxprobe.diagnosis.ranks.rank_status import asked_to_leave, called, lost, named, over
 from mlxprobe.diagnosis.ranks.reductions import reads
-from mlxprobe.diagnosis.registry import ranks_finding, rule
 from mlxprobe.protocol.facts.ranks import ReducedInVain
+from mlxprobe.rules.registry import ranks_finding, rule
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.metrics import steps_done
 from mlxprobe.schema.observation import Collective, Observation

@@ -12,10 +12,10 @@ from mlxprobe.diagnosis.ranks.divergence_causes import kept_apart
 from mlxprobe.diagnosis.ranks.parameter_fingerprints import first_apart, prints
 from mlxprobe.diagnosis.ranks.rank_status import named, over
 from mlxprobe.diagnosis.ranks.reductions import Read, Verdict, reads, verdicts
-from mlxprobe.diagnosis.registry import listed, rule
 from mlxprobe.protocol.facts.gradients import GradientNotFinite
 from mlxprobe.protocol.facts.losses import LossNotFinite
 from mlxprobe.protocol.facts.ranks import BatchMade, StatisticsRead
+from mlxprobe.rules.registry import listed, rule
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding

@@ -11,9 +11,9 @@ from pathlib import PurePath
 import msgspec
 
 from mlxprobe.diagnosis.ranks.collective_alignment import rank_of
-from mlxprobe.diagnosis.registry import rule
 from mlxprobe.protocol.facts.processes import ChildEnded, ThreadEnded
 from mlxprobe.protocol.facts.ranks import AskedToLeave, Rounds
+from mlxprobe.rules.registry import rule
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.from_record import died_importing
 from mlxprobe.schema.metrics import counted, duration, signal_name, steps_done, where

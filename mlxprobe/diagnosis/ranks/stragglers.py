@@ -16,8 +16,8 @@ import numpy as np
 
 from mlxprobe.diagnosis.ranks.collective_alignment import Lane, lanes, parting, rank_of, site
 from mlxprobe.diagnosis.ranks.rank_status import line
-from mlxprobe.diagnosis.registry import ranks_finding, rule
 from mlxprobe.protocol.facts.ranks import OwnWork
+from mlxprobe.rules.registry import ranks_finding, rule
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.metrics import duration, stepped_s
 from mlxprobe.schema.observation import Observation, Place, Sighting

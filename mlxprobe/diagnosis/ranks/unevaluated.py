@@ -18,7 +18,7 @@ from mlxprobe.diagnosis.ranks.rank_status import (
     stopped,
     waits,
 )
-from mlxprobe.diagnosis.registry import rule
+from mlxprobe.rules.registry import rule
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.metrics import standing
 from mlxprobe.schema.observation import Collective

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import finding, listed, rule
 from mlxprobe.protocol.facts.data import ConstantLevel, RowsAlike
 from mlxprobe.protocol.facts.losses import Supervision
+from mlxprobe.rules.registry import finding, listed, rule
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import finding, rule
 from mlxprobe.protocol.facts.data import TargetsInOrder, TargetsShifted
+from mlxprobe.rules.registry import finding, rule
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from mlxprobe.diagnosis.registry import finding, rule
 from mlxprobe.protocol.facts.models import InitialDropped
 from mlxprobe.protocol.facts.work import ResultDropped
+from mlxprobe.rules.registry import finding, rule
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import finding, findings_from_facts
 from mlxprobe.protocol.facts.files import LoadedUntrained
 from mlxprobe.protocol.facts.updates import WeightsBack
+from mlxprobe.rules.registry import finding, findings_from_facts
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import finding, findings_from_facts
 from mlxprobe.protocol.facts.updates import CopyUnmoved, FollowerUnmoved, SetToTheSame
+from mlxprobe.rules.registry import finding, findings_from_facts
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from mlxprobe.diagnosis.registry import finding, place, rule
 from mlxprobe.protocol.facts.losses import LossesSampled
 from mlxprobe.protocol.facts.updates import FirstUpdate, GradientsUnused, ParametersUnchanged
+from mlxprobe.rules.registry import finding, place, rule
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.metrics import still
 from mlxprobe.schema.observation import Observation
