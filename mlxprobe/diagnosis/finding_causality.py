@@ -56,11 +56,6 @@ def misgiven(cause: Finding, effect: Finding) -> bool:
     return "misgiven" in cause.evidence
 
 
-def beyond_reach(cause: Finding, effect: Finding) -> bool:
-    """Tell whether targets lie where outputs cannot come."""
-    return "share" in cause.evidence
-
-
 def padding_learned(cause: Finding, effect: Finding) -> bool:
     """Tell whether an argument that does not reach the loss can be why padding carries it."""
     return "padding" in effect.evidence
@@ -129,7 +124,7 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
     "MP103": (Cause("MP105"), Cause("MP109"), Cause("MP101"), Cause("MP502", nothing_kept)),
     "MP106": (Cause("MP501"),),
     "MP114": (Cause("MP101"), Cause("MP105"), Cause("MP502", kept_by_traces)),
-    "MP201": (Cause("MP206"), Cause("MP207"), Cause("MP208"), Cause("MP216"), Cause("MP312")),
+    "MP201": (Cause("MP206"), Cause("MP207"), Cause("MP208"), Cause("MP216")),
     "MP205": (Cause("MP209"), Cause("MP206"), Cause("MP501"), Cause("MP504"), Cause("MP201", proved), Cause("MP207")),
     "MP207": (
         Cause("MP210", rate_not_finite),
@@ -151,7 +146,7 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
     "MP209": (Cause("MP206"),),
     "MP210": (Cause("MP402", schedule_restarted),),
     "MP301": (Cause("MP303"),),
-    "MP305": (Cause("MP110"),),
+    "MP332": (Cause("MP110"),),
     "MP306": (
         *map(
             Cause,
@@ -168,9 +163,7 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
                 "MP217",
                 "MP301",
                 "MP303",
-                "MP305",
                 "MP310",
-                "MP312",
                 "MP313",
                 "MP314",
             ),
@@ -180,11 +173,12 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
         Cause("MP204", most_dropped),
         Cause("MP110"),
         Cause("MP302"),
-        Cause("MP311", beyond_reach),
         Cause("MP212", hardly_moved),
     ),
     "MP308": (Cause("MP301", padding_learned),),
-    "MP312": (Cause("MP212", signs_alone), Cause("MP216"), Cause("MP302", misgiven)),
+    "MP339": (Cause("MP216"), Cause("MP302", misgiven)),
+    "MP340": (Cause("MP216"), Cause("MP302", misgiven)),
+    "MP341": (Cause("MP212", signs_alone), Cause("MP216"), Cause("MP302", misgiven)),
     "MP404": (Cause("MP210", rate_not_finite), Cause("MP207", proved)),
     "MP502": (Cause("MP109", rows_kept),),
     "MP505": (Cause("MP109", rows_kept), Cause("MP502", traced_as_often)),

@@ -102,7 +102,8 @@ def optimizer_state_lost(seen: Observation) -> Iterator[Finding]:
         kept = fact.kept
         begins = f"goes on at step {kept} without the moments in it" if kept else "begins at step 0 all the same"
         yield rule("MP402").at(f"{fact.file} was read, and the optimizer {begins}", at.file, at.line)
-    for fact, at in seen.facts(OptimizerStateNotSaved):
+    unmatched = any(fact.extra and not fact.taken for fact, _ in seen.every(WeightsDiffer))  # nothing was loaded
+    for fact, at in seen.facts(OptimizerStateNotSaved) if not unmatched else ():
         message = (
             f"training goes on from {fact.weights}, which this program saved after {fact.updates} updates, with a new "
             "optimizer"

@@ -103,7 +103,8 @@ def _floor(one: Optimizer) -> Finding | None:
     if not vanishes and (len(later) < 3 or share <= MOST):
         return None
     low = f"at most {max(later):.2g}" if max(later) else "0"
-    message = f"the learning rate is {low} from update {first:,} on, of {last:,}, after a peak of {peak:.2g}{_of(one)}"
+    message = f"the learning rate is {low} from update {first:,} of {last:,} on, at the latest, after a peak of "
+    message += f"{peak:.2g}{_of(one)}"
     return rule("MP210").at(message, one.file, one.line, updates=last, share=share, peak=peak)
 
 

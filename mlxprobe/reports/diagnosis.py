@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
@@ -20,7 +19,7 @@ from mlxprobe.runner.finding_filter import relative, source_of
 from mlxprobe.schema.enums import Outcome, Severity
 from mlxprobe.schema.losses import path
 from mlxprobe.schema.merge_ranks import heading, said_once
-from mlxprobe.schema.metrics import counted, duration, is_users, megabytes, native_call
+from mlxprobe.schema.metrics import counted, duration, is_users, megabytes, native_call, usual_s
 from mlxprobe.schema.observation import Stack
 from mlxprobe.schema.record import Finding, ProgramRecord, Record
 from mlxprobe.schema.texts import one_line, plain
@@ -175,14 +174,13 @@ def figures(one: ProgramRecord) -> str:
     first = any(remark.name == "no step" and remark.detail for remark in one.remarks)
     none = "in the first training step" if first else "no training step"
     complete = " complete" * (one.outcome is Outcome.HANG)  # of the next, the update may be made
-    parts = [f"{counted(one.steps, 'step')}{complete}" if one.steps else none]
-    if one.step_s:  # the first two also build and compile
-        parts.append(f"{duration(statistics.median(one.step_s[2:] or one.step_s))} a step")
+    steps = one.sheet.updates if one.sheet.by_hand else one.steps  # without an optimizer gradient calls are counted
+    parts = [f"{counted(steps, 'step')}{complete}" if steps else none]
+    if one.step_s:
+        parts.append(f"{duration(usual_s(one.step_s))} a step")
     if one.worst_step and one.steps > 1:
-        parts += [
-            f"worst {duration(one.worst_step_s)} at step {one.worst_step:,}",
-            f"{duration(one.steps_s)} in all",
-        ]
+        worst = f"at most {duration(one.worst_step_s)} after the first {duration(one.step_s[0])}"
+        parts += [worst, f"{duration(one.steps_s)} in all"]
     if one.losses:
         parts.append(f"loss {path(one.losses, one.sheet.begun, one.sheet.gradients)}")
     if one.memory:

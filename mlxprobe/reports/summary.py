@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from mlxprobe.schema.enums import Outcome
 from mlxprobe.schema.losses import path, trainings
-from mlxprobe.schema.metrics import counted, megabytes
+from mlxprobe.schema.metrics import counted, megabytes, usual_s
 from mlxprobe.schema.record import ProgramRecord
 from mlxprobe.schema.run_summary import Model, Optimizer, Sheet
 
@@ -31,7 +30,7 @@ def lines(one: ProgramRecord) -> Lines:
         ("optimizer", _optimizers(sheet)),
         ("clipping", f"by norm, to {sheet.clip_norm:.3g}" if sheet.clip_norm else ""),
         ("updates", _at_least(one) + _updates(sheet)),
-        ("batches", _shapes(sheet) + again(sheet)),
+        ("arguments", _shapes(sheet) + again(sheet)),
         ("positions", _positions(sheet)),
         ("loss", _loss(one)),
         ("compiled", _compiled(sheet)),
@@ -50,7 +49,7 @@ def changed(now: Lines, before: Lines) -> Lines:
 
 
 def _model(model: Model) -> Iterator[tuple[str, str]]:
-    more = f"; {counted(model.others, 'other model')} besides" if model.others else ""
+    more = f"; and {counted(model.others, 'other model')}, not described" if model.others else ""
     now = _share(model.trainable, model.parameters, " parameters")
     first = "".join(f"first {_share(*counts)}, then " for counts in model.before)
     yield "trained", f"{first}{now}{more}"
@@ -60,7 +59,7 @@ def _model(model: Model) -> Iterator[tuple[str, str]]:
     yield "", "; ".join(parts)
     yield "adapters", _some(f"{number} × {name}" for name, number in model.adapters.items())
     kinds = {
-        "weights": tuple(model.weights),
+        "updated weights": tuple(model.weights),
         "activations": model.activations,
         "gradients": model.gradients,
         "state": model.state,
@@ -91,7 +90,7 @@ def _optimizer(one: Optimizer) -> str:
     if len(set(rates)) > 1:
         high = max(rates)
         between = high not in (rates[0], rates[-1])
-        path += [f"up to {high:.3g} at sampled updates"] * between + [f"{rates[-1]:.3g}"]
+        path += [f"up to {high:.3g} at sampled updates" if between else "…", f"{rates[-1]:.3g}"]
     schedule = f", {one.schedule}" if one.schedule else ""
     kept = "".join(f", {name} {one.settings[name]}" for name in SETTINGS if float(one.settings.get(name, 0)))
     return f"{one.name}, rate {' → '.join(path) or 'unknown'}{schedule}{_warm(one)}{kept}{decay}"
@@ -122,17 +121,15 @@ def _updates(sheet: Sheet) -> str:
 
 
 def _gradient_calls(sheet: Sheet) -> str:
-    """State the number of gradient calls where it differs from that of updates, and how many each update has."""
-    if sheet.gradients == sheet.updates:
-        return ""
+    """State the number of gradient calls where every update has the same, and more than one."""
     least, most = sheet.calls_each
-    each = f", {most:,} per update" if least == most and sheet.gradients == most * sheet.updates else ""
-    return f"; {sheet.gradients:,} gradient calls{each}"
+    even = least == most > 1 and sheet.gradients == most * sheet.updates
+    return f", {most:,} gradient calls per update" if even else ""
 
 
 def _shapes(sheet: Sheet) -> str:
-    """List the first shapes of the batches' arrays, and say how many others there are."""
-    return _some(sheet.batches, sheet.shapes) + " shapes at sampled steps" * (sheet.shapes > MOST)
+    """List the first shapes of the arguments of gradient calls and compiled steps, and the number of others."""
+    return _some(sheet.batches, sheet.shapes) + " at sampled steps" * bool(sheet.batches)
 
 
 def again(sheet: Sheet) -> str:
@@ -145,11 +142,9 @@ def again(sheet: Sheet) -> str:
 
 
 def _positions(sheet: Sheet) -> str:
-    return (
-        f"{100 * sheet.carrying / sheet.positions:.3g} % of {sheet.positions:,} that were sampled carry loss"
-        if sheet.positions
-        else ""
-    )
+    if not sheet.mean_loss or sheet.carrying == sheet.positions:
+        return ""
+    return f"{100 * sheet.carrying / sheet.positions:.3g} % of {sheet.positions:,} sampled positions carry loss"
 
 
 def _loss(one: ProgramRecord) -> str:
@@ -184,15 +179,17 @@ def _time(one: ProgramRecord) -> str:
     told = [(name, phase.seconds / whole) for name, phase in shares if phase.seconds >= 0.005 * whole]
     parts = ", ".join(f"{name} {share:.0%}{at.get(name, '') if share >= MUCH else ''}" for name, share in told)
     span = _as_of(one.sheet) or " from the first gradient call to the last evaluation"
-    return f"{_seconds(whole)}{span}: {parts}{_slowest(one)}"
+    return f"{_seconds(whole)}{span}: {parts}{_steps(one)}"
 
 
-def _slowest(one: ProgramRecord) -> str:
-    if not one.worst_step or not one.step_s:
+def _steps(one: ProgramRecord) -> str:
+    """State the first step, which also builds and compiles, the median, and the slowest after the first."""
+    if not one.step_s:
         return ""
-    usual = _seconds(statistics.median(one.step_s))
-    slowest = f"the slowest {_seconds(one.worst_step_s)} (number {one.worst_step})"
-    return f"; the median step {usual}, {slowest}, each up to where the next begins"
+    usual = f"median step {_seconds(usual_s(one.step_s))}"
+    first = f"first {_seconds(one.step_s[0])}"
+    slowest = f", slowest after it {_seconds(one.worst_step_s)} (step {one.worst_step})" if one.worst_step else ""
+    return f"; {usual}, {first}{slowest}; a step ends where the next begins"
 
 
 def _seconds(seconds: float) -> str:

@@ -40,6 +40,11 @@ def steady_steps(seen: Observation) -> list[float]:
     return [step.step_s for step in counted_steps(seen)[2:]]
 
 
+def usual_s(step_s: Sequence[float]) -> float:
+    """Return the median of the seconds of steps, without the first two, which also build and compile."""
+    return statistics.median(step_s[2:] or step_s)
+
+
 def usual_step_s(seen: Observation) -> float | None:
     """Return the time that a quarter of the steady steps stay below; None with fewer than two.
 

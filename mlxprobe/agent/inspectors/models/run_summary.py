@@ -212,7 +212,9 @@ def described(model: Any) -> dict[str, Any]:
         count = sum(weights.values())
         return {"parameters": count, "trainable": count, "weights": weights}
     kinds: dict[str, list[int]] = {}
-    for _, module in model.named_modules():
+    for path, module in model.named_modules():
+        if path.startswith("_") or "._" in path:  # a child of the model, and none of its parameters
+            continue
         own = {key: arrays for key, one in module.items() if not key.startswith("_") and (arrays := held(one))}
         if own:
             counts = kinds.setdefault(type(module).__name__, [0, 0, 0])
