@@ -36,7 +36,7 @@ def never_back_to_training():
     return train(lambda model: None, lambda model: model.eval())
 
 
-@probe.broken(expects=Outcome.WRONG, finds=["MP215"])
+@probe.broken(expects=Outcome.WRONG, finds=["MP226"])
 def validated_in_training_mode():
     """Leave `model.eval()` out."""
     return train(lambda model: model.train(), lambda model: None)

@@ -179,8 +179,8 @@ def figures(one: ProgramRecord) -> str:
     if one.step_s:
         parts.append(f"{duration(usual_s(one.step_s))} a step")
     if one.worst_step and one.steps > 1:
-        worst = f"at most {duration(one.worst_step_s)} after the first {duration(one.step_s[0])}"
-        parts += [worst, f"{duration(one.steps_s)} in all"]
+        slowest = f"slowest after it {duration(one.worst_step_s)} at step {one.worst_step:,}"
+        parts += [f"first {duration(one.step_s[0])}", slowest, f"{duration(one.steps_s)} in all"]
     if one.losses:
         parts.append(f"loss {path(one.losses, one.sheet.begun, one.sheet.gradients)}")
     if one.memory:

@@ -162,7 +162,7 @@ def losses(*values: float, stream: int = 0) -> tuple[Reading, ...]:
     return tuple(Reading(step=n, value=value, stream=stream) for n, value in enumerate(values, 1))
 
 
-WORST = "worst 10.0 ms at step 2, 1.9 s in all"
+WORST = "first 10.0 ms, slowest after it 10.0 ms at step 2, 1.9 s in all"
 FIGURES = [
     ("all of them", {}, "20 steps, 10.0 ms a step, " + WORST + ", loss 4 → 0.2, peak memory 2.0 kB"),
     ("no step", {"steps": 0, "step_s": (), "losses": ()}, "no training step, peak memory 2.0 kB"),
@@ -177,7 +177,7 @@ FIGURES = [
     ("without MLX's own figure", {"memory": ()},
      "20 steps, 10.0 ms a step, " + WORST + ", loss 4 → 0.2, peak resident memory 50.0 MB"),
     ("a step that took long", {"worst_step": 300, "worst_step_s": 7.44, "steps_s": 1234.5, "losses": (), "memory": ()},
-     "20 steps, 10.0 ms a step, worst 7.4 s at step 300, 1,234 s in all, peak resident memory 50.0 MB"),
+     "20 steps, 10.0 ms a step, first 10.0 ms, slowest after it 7.4 s at step 300, 1,234 s in all, peak resident memory 50.0 MB"),
     ("nothing known", {"steps": 0, "step_s": (), "losses": (), "memory": (), "samples": ()}, "no training step"),
 ]  # fmt: skip
 

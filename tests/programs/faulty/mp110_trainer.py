@@ -1,5 +1,5 @@
 """A recurrent cell whose state keeps an axis of time that its input has lost."""
-# also: MP305
+# also: MP332
 
 import mlx.core as mx
 import mlx.nn as nn

@@ -35,4 +35,4 @@ for _ in range(40):
     optimizer.update(model, grads)
     mx.eval(model.parameters(), optimizer.state, loss)
 print(loss.item())
-# also: MP306, MP312
+# also: MP306, MP341
