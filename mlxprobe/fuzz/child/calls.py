@@ -11,7 +11,7 @@ import numpy as np
 
 from mlxprobe.fuzz.child import layouts
 from mlxprobe.fuzz.child.array_codec import packed, unpacked
-from mlxprobe.fuzz.child.files import WAYS
+from mlxprobe.fuzz.child.known_results import KNOWN_RESULTS
 
 Function = Callable[..., list[Any]]
 WORDS = ("array", "result", "pieces", "slice", "whole", "tuple", "dtype")
@@ -67,8 +67,8 @@ def _called(name: str) -> Callable[..., Any]:
         return lambda array, index: array[tuple(index) if isinstance(index, list) else index]
     if name == "at[].add":
         return lambda array, index, values: array.at[index].add(values)
-    if name in WAYS:
-        return WAYS[name]
+    if name in KNOWN_RESULTS:
+        return KNOWN_RESULTS[name]
     if name in QUANTIZED:
         return lambda *given, transpose=None, **how: QUANTIZED[name](given, transpose, how)
     if name.partition(".")[0] in ROOMS:
