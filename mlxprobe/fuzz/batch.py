@@ -220,7 +220,7 @@ def ways(case: Case) -> list[str]:
 
 
 def compiles(case: Case) -> bool:
-    """Tell whether a case is compiled too.
+    """Return whether a case is compiled too.
 
     One in six is, for most need a C++ compiler for half a second, and all that return several arrays.
     """

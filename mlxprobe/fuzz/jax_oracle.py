@@ -40,7 +40,7 @@ class Slopes(NamedTuple):
 
 @cache
 def is_there() -> bool:
-    """Tell whether JAX can be asked."""
+    """Return whether JAX can be asked."""
     return importlib.util.find_spec(JAX) is not None
 
 

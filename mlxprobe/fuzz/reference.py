@@ -63,7 +63,7 @@ def moving(case: Case) -> list[int]:
 
 
 def is_exact(case: Case) -> bool:
-    """Tell whether nothing is rounded in a case."""
+    """Return whether nothing is rounded in a case."""
     return all(OPERATIONS[step.function].exact for step in case.steps)
 
 

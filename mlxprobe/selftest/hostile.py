@@ -1,4 +1,4 @@
-"""Hostile children: programs that hang, crash, flood and escape, and what the supervisor must say of each. No MLX."""
+"""Misbehaving programs that hang, crash, flood and escape, with the verdict that each must get. No MLX."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TITLE = "Programs that hang, crash, flood and escape"
 FOLDER = Path(__file__).parent / "programs" / "hostile"
 MARK = "MLXPROBE_SELFTEST"
 STALL_S = 1.0
-ENDS_S = 600.0  # no measure of anything: what never comes ends, however busy the machine is
+ENDS_S = 600.0  # generous, because a busy machine delays everything
 GONE_S = 5.0
 LIMITS = Limits(stall_s=STALL_S, startup_s=ENDS_S, timeout_s=ENDS_S, memory_bytes=600_000_000)
 # CUDA's library takes seconds to load, and 330 MB.
@@ -39,7 +39,7 @@ DEADLOCK, STALL, UNKNOWN = HangKind.DEADLOCK, HangKind.STALL, HangKind.UNKNOWN
 
 @dataclass(frozen=True)
 class Child:
-    """A program, what becomes of it, and the text of the line that its stack must name."""
+    """A misbehaving program, its outcome, and the text of the line that its stack must name."""
 
     sentence: str
     name: str
@@ -52,7 +52,7 @@ class Child:
 
     @property
     def file(self) -> Path:
-        """Where it is."""
+        """Path of the program."""
         return FOLDER / f"{self.name}.py"
 
 
@@ -105,7 +105,7 @@ CHILDREN = (
 
 
 def tasks() -> list[Task]:
-    """Make a task of each child."""
+    """Make a task of each program."""
     return [Task(name=f"{HOSTILE}/{one.name}", run=(run := partial(_row, child=one)), again=run) for one in CHILDREN]
 
 
@@ -126,12 +126,12 @@ def _row(runner: Runner, child: Child) -> ProgramRecord:
 
 
 def verdict(child: Child, seen: Observation) -> Verdict:
-    """Judge what was seen of a child."""
+    """Judge the observation of a program."""
     return judge(seen, diagnose(seen), Expectation(expects=child.outcome))
 
 
 def lacks(child: Child, seen: Observation, found: Verdict) -> Iterator[str]:
-    """Say what was expected of a child besides its outcome and did not come; a kind that is not known is no lie."""
+    """Yield the expectations of a program that did not hold, besides its outcome; an unknown kind is accepted."""
     if found.outcome is HANG is child.outcome and found.kind not in (child.kind, UNKNOWN):
         yield f"expected: {child.kind}, not {found.kind}"
     if child.says not in found.reason:
@@ -141,7 +141,7 @@ def lacks(child: Child, seen: Observation, found: Verdict) -> Iterator[str]:
 
 
 def places(child: Child, seen: Observation) -> set[str]:
-    """Return the lines of a child that its stacks name, where such a line really is at that place."""
+    """Return the program's lines that its stacks name with the right line number."""
     lines = child.file.read_text(encoding="utf-8").splitlines()
     stacks = seen.silence.stacks if seen.silence else seen.stacks
     frames = [frame for stack in stacks for frame in stack.frames if frame.file == str(child.file)]
@@ -149,7 +149,7 @@ def places(child: Child, seen: Observation) -> set[str]:
 
 
 def ended(mark: str) -> Iterator[str]:
-    """Say what a child has left running, and end that: nothing of it may stay on the machine."""
+    """Report and kill the processes that a program has left running."""
     deadline = time.monotonic() + GONE_S
     while (left := list(_marked(mark))) and time.monotonic() < deadline:
         time.sleep(0.05)
