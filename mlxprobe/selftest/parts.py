@@ -14,7 +14,7 @@ from mlxprobe.runner.runner import Runner
 from mlxprobe.runner.schedule import Task, flat, scenario_tasks, side_by_side
 from mlxprobe.schema.enums import Outcome
 from mlxprobe.schema.record import ProgramRecord
-from mlxprobe.selftest import healthy, hostile, overhead
+from mlxprobe.selftest import healthy, misbehaving, overhead
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def parts(entries: Sequence[Entry], patterns: Sequence[str], jobs: int) -> list[
     Raises:
         UsageError: a pattern matches nothing.
     """
-    own = [(healthy.tasks(), jobs), (hostile.tasks(), jobs), (overhead.tasks(), 1)]  # measured programs run alone
+    own = [(healthy.tasks(), jobs), (misbehaving.tasks(), jobs), (overhead.tasks(), 1)]  # measured programs run alone
     names = {task.name for tasks, _ in own for task in tasks}
     rest = [one for one in patterns if not any(_fits(name, one) for name in names)]
     chosen = discovery.select(entries, rest) if rest or not patterns else []
