@@ -21,7 +21,7 @@ import psutil
 
 from mlxprobe.schema.metrics import where
 from mlxprobe.schema.observation import Limits, Program
-from mlxprobe.selftest.hostile import FOLDER as TOYS
+from mlxprobe.selftest.misbehaving import FOLDER as TOYS
 from mlxprobe.supervisor.watch import observe
 
 ROOT = Path(__file__).parents[1]

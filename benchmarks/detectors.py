@@ -22,10 +22,10 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+from faulty_programs import FAULTS, faulty, source
 from random_runs import Answer, watched
 
-from mlxprobe.fuzz.training_programs.plan import FAULTS, faulty, plans
-from mlxprobe.fuzz.training_programs.render import source
+from mlxprobe.fuzz.training_programs.plan import plans
 
 UNCHECKED = list(HealthCheck)
 DEFAULTS = {"healthy": "100", "faulty": "200", "seed": "0", "into": "", "folder": ""}

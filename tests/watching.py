@@ -9,9 +9,9 @@ from pathlib import Path
 
 import psutil
 
-from mlxprobe.selftest import hostile
+from mlxprobe.selftest import misbehaving
 
-TOYS = hostile.FOLDER
+TOYS = misbehaving.FOLDER
 MARK = "MARK_OF_THE_TEST"
 GUARD_S = 600.0  # no measure of anything: a test that waits for what never comes ends, however busy the machine is
 

@@ -37,7 +37,7 @@ class Variant:
 
 @dataclass
 class Scenario:
-    """Declare a scenario of the file it stands in.
+    """Declare the scenario of a file.
 
     Args:
         documents: file names of the reports whose claims it tests.

@@ -64,7 +64,7 @@ class Broken:
 
 
 def own_folder() -> Path:
-    """Return where mlxprobe's own scenarios lie: in the wheel, or beside the package in a checkout."""
+    """Return the folder of mlxprobe's own scenarios: in the wheel, or next to the package in a checkout."""
     package = Path(__file__).parents[1]
     installed = package / "_scenarios"
     return installed if installed.is_dir() else package.parent / "scenarios"
@@ -158,7 +158,7 @@ def _names_probe(target: ast.expr) -> bool:
 
 
 def _is_literal(value: ast.expr) -> bool:
-    """Tell whether an expression is made of constants, containers and outcomes alone."""
+    """Return whether an expression is made of constants, containers and outcomes alone."""
     plain = (ast.Constant, ast.Dict, ast.List, ast.Tuple, ast.Attribute, ast.Name, ast.expr_context)
     parts = list(ast.walk(value))
     names = {part.id for part in parts if isinstance(part, ast.Name)}

@@ -1,7 +1,7 @@
-"""A process beside a cluster's worker: it carries out one call, tells of its programs, and ends with the worker.
+"""A process next to a cluster's worker: it carries out one call, reports on its programs, and ends with the worker.
 
 A process of its own, because programs are watched in threads that must not wait for the worker's, the worker must
-answer its scheduler meanwhile, and whoever ends the worker must not leave programs behind.
+answer its scheduler meanwhile, and programs must end with the worker.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from mlxprobe.schema.observation import Environment
 from mlxprobe.schema.record import ProgramRecord
 from mlxprobe.settings.table import Settings
 
-END_WITHIN_S = 30.0  # once nobody wants the answer any more
-TELL_S = 0.5
+END_WITHIN_S = 30.0  # once the answer is not wanted any more
+REPORT_EVERY_S = 0.5
 
 
-class Line:
-    """The line to the worker, on which several threads speak."""
+class WorkerConnection:
+    """The connection to the worker, which several threads share."""
 
     def __init__(self, fd: int) -> None:
         self._connection = Connection(fd)
@@ -44,7 +44,7 @@ class Line:
             self._connection.send((kind, what))
 
     def listen(self) -> None:
-        """Wait for the word to stop, or for the worker's end; then there is only so much time left."""
+        """Wait for the order to stop, or for the worker's end; then end this process within a time limit."""
         try:
             self._connection.recv()
         except (EOFError, OSError):
@@ -54,10 +54,10 @@ class Line:
         os._exit(1)
 
 
-class Teller:
-    """Tell the worker of programs, of one that moves not more often than is read."""
+class ProgressReporter:
+    """Report programs to the worker; of each at most one sign of progress every half second."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: WorkerConnection) -> None:
         self._line = line
         self._next_s: dict[str, float] = {}
 
@@ -66,7 +66,7 @@ class Teller:
 
     def moved(self, name: str, what: str) -> None:
         if (now_s := time.monotonic()) >= self._next_s.get(name, 0.0):
-            self._next_s[name] = now_s + TELL_S
+            self._next_s[name] = now_s + REPORT_EVERY_S
             self._line.send("told", {"what": "moved", "name": name, "does": what})
 
     def ended(self, name: str, row: ProgramRecord) -> None:
@@ -74,14 +74,14 @@ class Teller:
 
 
 def brief(row: ProgramRecord) -> ProgramRecord:
-    """Return what is told of a row while others still run: no series, no stacks."""
+    """Return the part of a row that is reported while others still run: no series, no stacks."""
     kept = ("outcome", "reason", "as_expected", "program", "scenario", "variant", "kind", "repeats", "host")
     return ProgramRecord(findings=(), **{name: getattr(row, name) for name in kept})
 
 
 def serve(fd: int) -> None:
     """Carry out the call that the worker hands over on a descriptor."""
-    line = Line(fd)
+    line = WorkerConnection(fd)
     order, host = line.receive()
     threading.Thread(target=line.listen, daemon=True).start()
     try:
@@ -94,9 +94,9 @@ def serve(fd: int) -> None:
     line.send("done", pickle.dumps(answer))
 
 
-def _carry_out(order: bytes, host: str, line: Line) -> Any:
+def _carry_out(order: bytes, host: str, line: WorkerConnection) -> Any:
     def runner(settings: Settings, environment: Environment, label: str) -> Runner:
-        return Runner(settings, environment, Teller(line), line.stop, label, host=host)
+        return Runner(settings, environment, ProgressReporter(line), line.stop, label, host=host)
 
     finders: dict[str, serialization.Finder] = {
         "runner": runner,

@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     import distributed
 
 ANSWER_WITHIN_S = 30.0
-LOOK_S = 0.5
-ALONE_S = 60.0  # for which calls wait for a worker to come back
-END_WITHIN_S = 45.0  # which is longer than a worker's own limit
-ATTEMPTS = 3  # where the process that carries out a call is lost; a lost worker is Dask's to make good
+POLL_S = 0.5
+NO_WORKER_S = 60.0  # calls wait this long for a worker to come back
+END_WITHIN_S = 45.0  # longer than a worker's own limit
+ATTEMPTS = 3  # where the process that carries out a call is lost; Dask replaces a lost worker
 
 
 @contextmanager
@@ -49,7 +49,7 @@ def connected(address: Address, settings: Settings, listener: Listener) -> Itera
         import distributed
     except ImportError:
         raise UsageError("--on needs Dask, which is not installed here: pip install 'mlxprobe[dask]'") from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # lost workers are ours to tell of
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # mlxprobe reports lost workers itself
     try:
         client = distributed.Client(address.scheduler, timeout=ANSWER_WITHIN_S, set_as_default=False)
     except (OSError, ValueError) as error:
@@ -63,7 +63,7 @@ def connected(address: Address, settings: Settings, listener: Listener) -> Itera
 
 
 class Cluster:
-    """A session with a scheduler: calls that have been submitted, and the thread that looks after them."""
+    """A session with a scheduler: the submitted calls, and the thread that monitors them."""
 
     def __init__(self, client: distributed.Client, address: Address, listener: Listener) -> None:
         self.client = client
@@ -74,12 +74,12 @@ class Cluster:
         self._listener = listener
         self._calls: dict[str, tuple[distributed.Future, Future[Any], str]] = {}
         self._begun: set[str] = set()
-        self._alone_s = time.monotonic()
+        self._last_worker_s = time.monotonic()
         self._ended_s = 0.0
         self._lock = threading.Lock()
         self._closed = threading.Event()
-        client.subscribe_topic(self.session, self._heard)
-        self._thread = threading.Thread(target=self._look_after, daemon=True)
+        client.subscribe_topic(self.session, self._on_event)
+        self._thread = threading.Thread(target=self._monitor, daemon=True)
         self._thread.start()
 
     def submit(self, order: bytes, resource: str, host: str) -> Future[Any]:
@@ -105,7 +105,7 @@ class Cluster:
         return ours
 
     def _settle(self, key: str) -> None:
-        """Hand a call's end on to whoever waits for it."""
+        """Pass a call's result to the caller's future."""
         with self._lock:
             theirs, ours, _ = self._calls.pop(key, (None, None, ""))
         if theirs is None or ours is None:
@@ -114,7 +114,7 @@ class Cluster:
             if theirs.status == "cancelled":
                 self._give_up(ours, f"{self._given}: the scheduler is gone")
                 return
-            fine, answer = pickle.loads(theirs.result())  # noqa: S301 - whoever reaches the cluster runs code anyway
+            fine, answer = pickle.loads(theirs.result())  # noqa: S301 - access to the cluster is access to run code
             if fine:
                 ours.set_result(answer)
             else:
@@ -124,35 +124,35 @@ class Cluster:
             self._give_up(ours, f"{self._given}: {told}")
 
     def _give_up(self, ours: Future[Any], told: str) -> None:
-        """Say why a call has no answer; once everything is ended, that is no news."""
+        """Fail a call with the reason; while everything is being ended, cancel it instead."""
         if self.stop.is_set():
             ours.cancel()
-            ours.set_running_or_notify_cancel()  # which wakes who waits
+            ours.set_running_or_notify_cancel()  # wakes the waiting thread
         else:
             ours.set_exception(ProbeError(told))
 
-    def _look_after(self) -> None:
-        while not self._closed.wait(LOOK_S):
+    def _monitor(self) -> None:
+        while not self._closed.wait(POLL_S):
             try:
-                self._look()
+                self._check()
             except Exception as error:  # the scheduler may go at any time
                 if self.client.status != "running":
                     self._fail(lambda _: True, f"{self._given}: the scheduler is gone: {error}")
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         if self.stop.is_set():
             self._end()
             return
         self.workers.meet()
         missing = {resource for _, _, resource in list(self._calls.values()) if not self.workers.width(resource)}
         if not missing:
-            self._alone_s = time.monotonic()
-        elif time.monotonic() - self._alone_s > ALONE_S:
+            self._last_worker_s = time.monotonic()
+        elif time.monotonic() - self._last_worker_s > NO_WORKER_S:
             told = f"{self._given}: no worker offers {', '.join(sorted(missing))} any more"
             self._fail(lambda resource: resource in missing, told)
 
     def _end(self) -> None:
-        """Have what runs ended, and give up the rest; after a while all."""
+        """End the running calls and cancel the others; after a time limit cancel all."""
         if not self._ended_s:
             self._ended_s = time.monotonic()
             ask(self.client, worker.stop, self.session)
@@ -171,8 +171,8 @@ class Cluster:
             self._give_up(ours, told)
             theirs.release()
 
-    def _heard(self, event: tuple[float, Mapping[str, str]]) -> None:
-        """Take in what a worker tells of a program."""
+    def _on_event(self, event: tuple[float, Mapping[str, str]]) -> None:
+        """Pass a worker's event about a program to the listener."""
         _, told = event
         if told["what"] == "begun":
             self._begun.add(told["key"])
@@ -184,7 +184,7 @@ class Cluster:
             self._listener.ended(told["name"], msgspec.json.decode(told["row"], type=ProgramRecord))
 
     def drain(self) -> None:
-        """Wait until every call has ended; where they are being ended, that has its limit."""
+        """Wait until every call has ended."""
         wait([ours for _, ours, _ in list(self._calls.values())])
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Where programs run, and what of MLX is there."""
+"""Executors of programs, and their environments with MLX."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mlxprobe.supervisor.interpreter import on_device
 
 
 class Place(Pool):
-    """An executor of programs: `width` run at a time, all end once `stop` is set, `name` tells it from others."""
+    """An executor of programs: `width` run at a time, all end once `stop` is set, `name` identifies it."""
 
     name = ""
     width: int

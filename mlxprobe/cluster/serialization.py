@@ -1,7 +1,7 @@
-"""Calls on their way to another machine: what belongs to a machine is left behind, and is found again there.
+"""Serialize calls for another machine: values that belong to a machine are replaced by values of the other one.
 
 A runner travels as its settings, an environment as its release, a scenario as its file's name and digest, an event as
-"whatever says stop over there".
+the worker's own stop event.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ Finder = Callable[..., Any]
 
 
 def pack(call: Callable[..., Any], words: tuple[Any, ...], made: Sequence[Made]) -> bytes:
-    """Put a call in a parcel; `made` says what the environments in it were made of."""
+    """Pickle a call; `made` lists the release and settings of each environment."""
     parcel = io.BytesIO()
     _Packer(parcel, made).dump((call, words))
     return parcel.getvalue()
 
 
 def unpack(parcel: bytes, finders: Mapping[str, Finder]) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-    """Return the call in a parcel; `finders` make, by kind, what did not travel."""
+    """Return a pickled call; `finders` make, by kind, the values of this machine."""
     call, words = _Unpacker(io.BytesIO(parcel), finders).load()
     return call, words
 
@@ -86,5 +86,5 @@ def scenario(name: str, expected: str) -> Entry:
 
 
 def digest(file: Path) -> str:
-    """Return what tells a text from another."""
+    """Return the digest of a file."""
     return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""What runs inside a Dask worker: it hands each call to a process of its own, and says what that tells."""
+"""Functions that run inside a Dask worker: start a process for each call, and forward its events."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _stopped: set[str] = set()
 
 
 class LostError(ProbeError):
-    """The process that carried out a call is gone."""
+    """The process that carried out a call has ended without an answer."""
 
 
 def about(dask_worker: Worker) -> dict[str, Any]:
-    """Say who this worker is and what it offers."""
+    """Describe this worker: name, versions, resources."""
     return {
         "host": label(dask_worker),
         "mlxprobe": mlxprobe.__version__,
@@ -55,7 +55,7 @@ def carry_out(session: str, version: str, order: bytes) -> bytes:
     """Carry out a call in a process of its own, and return its pickled answer.
 
     Raises:
-        LostError: the process is gone; whoever ended it, the call may be carried out again.
+        LostError: the process has ended; the call may be carried out again.
         ProbeError: this worker has another mlxprobe.
     """
     from distributed import get_worker
@@ -73,7 +73,7 @@ def carry_out(session: str, version: str, order: bytes) -> bytes:
         except (EOFError, OSError):
             raise LostError(f"a process of worker {label(here)} ended before its programs") from None
         finally:
-            ours.close()  # at which the process ends, if it has not
+            ours.close()  # ends the process, if it still runs
             _reaped(process)
 
 
@@ -90,7 +90,7 @@ def _started(theirs: Connection) -> subprocess.Popen[bytes]:
 
 
 def as_started(environment: dict[str, str]) -> dict[str, str]:
-    """Take away what Dask's nanny sets for its workers' own sake: threads and memory are the programs' to use."""
+    """Remove the limits that Dask's nanny sets for its workers: programs may use all threads and memory."""
     import dask
 
     added = dask.config.get("distributed.nanny.pre-spawn-environ", {})
@@ -98,7 +98,7 @@ def as_started(environment: dict[str, str]) -> dict[str, str]:
 
 
 def _answer(here: Worker, session: str, key: str, line: Connection) -> bytes:
-    """Hand on what the process tells, and the word to stop, until it has an answer."""
+    """Forward the process's events, and the order to stop, until it has an answer."""
     until_s = math.inf
     while time.monotonic() < until_s:
         if line.poll(LOOK_S):
@@ -113,7 +113,7 @@ def _answer(here: Worker, session: str, key: str, line: Connection) -> bytes:
 
 
 def _is_taken_back(here: Worker, key: str) -> bool:
-    """Tell whether nobody wants the answer any more: the client has said so, or is gone."""
+    """Return whether the client has cancelled the call, or has disconnected."""
     task = here.state.tasks.get(key)
     return task is None or task.state == "cancelled"
 

@@ -1,4 +1,4 @@
-"""Who is there: the workers of a cluster, and what they offer."""
+"""The workers of a cluster and their resources."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COME_WITHIN_S = 10.0  # to a cluster that was just started
 
 
 def ask(client: distributed.Client, what: Callable[..., Any], *words: Any, **which: Any) -> dict[str, Any]:
-    """Call a function in workers, beside what they carry out; return the answers by address, exceptions too."""
+    """Call a function in workers while they carry out calls; return the answers by address, exceptions too."""
     answers = client.sync(client._run, what, *words, on_error="return", callback_timeout=ANSWER_WITHIN_S, **which)
     return dict(answers)
 
@@ -38,7 +38,7 @@ class Workers:
         self.meet()
 
     def meet(self) -> None:
-        """Take in who has come and who has gone; raises as the client does where nobody can be asked."""
+        """Update the known workers; raises as the client does where the scheduler does not answer."""
         there = set(self._client.nthreads())
         if new := sorted(there - self._known.keys()):
             for address, one in ask(self._client, worker.about, workers=new).items():
@@ -52,14 +52,14 @@ class Workers:
         return int(sum(one["offers"].get(resource, 0) for one in list(self._known.values())))
 
     def called(self, host: str) -> list[str]:
-        """Return the addresses of those with a name."""
+        """Return the addresses of the workers with a name."""
         return [address for address, one in list(self._known.items()) if host and one["host"] == host]
 
     def resources(self, device: str) -> list[str]:
-        """Return what they offer, of what was asked for.
+        """Return the offered resources among those asked for.
 
         Raises:
-            UsageError: nothing, or the same is offered by workers whose programs cannot stand in one record.
+            UsageError: nothing, or the same is offered by workers whose programs cannot be in one record.
         """
         wanted = [one for one, its in DEVICES.items() if self._address.resource in ("", one) and device in ("", its)]
         found = [name for name in wanted if self.width(name)]

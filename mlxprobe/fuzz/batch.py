@@ -30,25 +30,17 @@ SIZE = 25  # programs, at most: starting a process takes as long as some dozens 
 TOGETHER, WORTH = 150, 10  # small cases in one process, at most, and for which it is worth one
 COMPILED = 6
 SHARES = {"eager": 1, "compiled": 1, "vmap": 3, "derivative": 4}  # one case in so many is asked for leaks
-NEEDED = {  # modes by oracle
-    "value": ("value",),
-    "copy": ("value", "copy"),
-    "compiled": ("value", "compiled"),
-    "vmap": ("value", "vmap", "loop"),
-    "memory": ("value", "grows"),
-    "float64": ("value", "wide"),
-    "other side": ("value",),
-    JAX: ("value", "derivative", "wide"),
-} | dict.fromkeys(("forward mode", "reverse mode", "forward against reverse"), ("value", "derivative", "wide"))
-NEEDED |= {  # and by the mode in which a process ended
-    "mode value": ("value",),
-    "mode copy": ("value", "copy"),
-    "mode compiled": ("value", "compiled"),
-    "mode vmap": ("value", "vmap"),
-    "mode loop": ("value", "loop"),
-    "mode grows": ("value", "grows"),
-    "mode forward": ("value", "derivative", "wide"),
-    "mode reverse": ("value", "derivative", "wide"),
+DERIVED = ("derivative", "wide")
+NEEDED = {  # modes besides `value`, by oracle and by the mode in which a process ended
+    **dict.fromkeys(("value", "other side", "mode value"), ()),
+    **{f"mode {name}": (name,) for name in ("copy", "compiled", "vmap", "loop", "grows")},
+    "copy": ("copy",),
+    "compiled": ("compiled",),
+    "vmap": ("vmap", "loop"),
+    "memory": ("grows",),
+    "float64": ("wide",),
+    **dict.fromkeys((JAX, "forward mode", "reverse mode", "forward against reverse"), DERIVED),
+    **dict.fromkeys(("mode forward", "mode reverse"), DERIVED),
 }
 LARGE = 4000  # elements: with these a case is slow enough without hundreds of calls
 STALL_S = 10.0  # for one case, compilers not counted: all its modes take some milliseconds
@@ -201,7 +193,7 @@ def job(case: Case, oracle: str = "") -> Seen:
         others.append(packed(contents(one, 1), one.dtype))
     steps = [{"function": one.function, "arguments": one.arguments, "keywords": keywords(one)} for one in case.steps]
     told = {"id": case.id, "arrays": arrays, "others": others, "steps": steps, "axes": case.axes}
-    there = [name for name in modes(case) if name in NEEDED.get(oracle, (name,))]
+    there = [name for name in modes(case) if oracle not in NEEDED or name in ("value", *NEEDED[oracle])]
     return {**told, "modes": there, "grows": ways(case)}
 
 
@@ -228,7 +220,7 @@ def ways(case: Case) -> list[str]:
 
 
 def compiles(case: Case) -> bool:
-    """Tell whether a case is compiled too.
+    """Return whether a case is compiled too.
 
     One in six is, for most need a C++ compiler for half a second, and all that return several arrays.
     """

@@ -28,12 +28,12 @@ class Array(Value, frozen=True):
 
     @property
     def is_float(self) -> bool:
-        """Tell whether it holds real numbers."""
+        """Return whether it holds real numbers."""
         return self.dtype in FLOATS
 
     @property
     def is_smooth(self) -> bool:
-        """Tell whether it can be differentiated."""
+        """Return whether it can be differentiated."""
         return self.is_float or self.dtype == "complex64"
 
 

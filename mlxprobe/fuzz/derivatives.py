@@ -155,6 +155,6 @@ def _usable(*numbers: Numbers) -> bool:
 
 
 def _proves(given: Numbers, right: Numbers, vague: Numbers, place: int) -> bool:
-    """Tell whether a difference is beyond doubt: larger than what is vague, and that is small against the whole."""
+    """Return whether a difference is beyond doubt: larger than what is vague, and that is small against the whole."""
     off = abs(given[place] - right[place])
     return bool(off > vague[place] and vague[place] < SURE * max(abs(given[place]), abs(right[place])) + 1e-9)

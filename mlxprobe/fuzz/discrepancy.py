@@ -54,7 +54,7 @@ class Discrepancy(Value, frozen=True):
         return f"mode {self.mode}" if self.mode else self.oracle
 
     def is_like(self, other: Discrepancy) -> bool:
-        """Tell whether both fail by the same oracle in the same way."""
+        """Return whether both fail by the same oracle in the same way."""
         return (self.oracle, self.kind) == (other.oracle, other.kind) or {self.oracle, other.oracle} <= {*FATAL}
 
     @property
@@ -66,5 +66,5 @@ class Discrepancy(Value, frozen=True):
 
 
 def is_unsupported(error: str) -> bool:
-    """Tell whether MLX says of itself that it has not got something: that is no finding."""
+    """Return whether MLX says of itself that it has not got something: that is no finding."""
     return any(words in error.lower() for words in UNSUPPORTED)

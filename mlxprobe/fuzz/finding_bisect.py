@@ -94,7 +94,7 @@ def shown_by(batches: Batches, findings: Sequence[Finding]) -> list[bool]:
 
 
 def shows(case: Case, seen: Seen, finding: Finding) -> bool:
-    """Tell whether an oracle fails; how may differ from release to release, but wrong is not the same as rough."""
+    """Return whether an oracle fails; how may differ from release to release, but wrong is not the same as rough."""
     alike = FATAL if finding.oracle in FATAL else (finding.oracle,)
     found = [one for one in Judge(case, seen).judge() if one.oracle in alike]
     return any((one.kind == ROUGH) == (finding.kind == ROUGH) for one in found)

@@ -19,7 +19,7 @@ from hypothesis.internal.conjecture.providers import HypothesisProvider
 
 from mlxprobe.fuzz.case import CALLS, TRAINING, Case, Step
 from mlxprobe.fuzz.operations import OPERATIONS, Operation
-from mlxprobe.fuzz.strategies import Draw, Drawn
+from mlxprobe.fuzz.strategies import Arguments, Draw
 from mlxprobe.schema.errors import UsageError
 
 ATTEMPTS = 20
@@ -157,7 +157,7 @@ def _axes(draw: Draw, count: int) -> list[int | None]:
     return found
 
 
-def _still(draw: Draw, operation: Operation, made: Drawn) -> tuple[int, ...]:
+def _still(draw: Draw, operation: Operation, made: Arguments) -> tuple[int, ...]:
     """Choose the arrays that are held still: derivatives by one argument alone take other paths than by all."""
     named = range(len(made.arrays)) if isinstance(operation.smooth, bool) else operation.smooth
     free = [k for k in named if made.arrays[k].is_smooth]

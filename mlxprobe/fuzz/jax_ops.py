@@ -1,9 +1,9 @@
-"""What JAX calls an operation: the function of NumPy's name, or a row here. Arguments are those of MLX."""
+"""JAX's counterparts of operations: the function of NumPy's name, or a row here. Arguments are those of MLX."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -14,18 +14,20 @@ from jax.scipy import linalg, special
 from scipy import special as scipy_special
 
 from mlxprobe.fuzz.operations import OPERATIONS
-from mlxprobe.fuzz.operations.elementwise import whole
-from mlxprobe.fuzz.operations.reductions import plural
+from mlxprobe.fuzz.operations.elementwise import refuses_zero
+from mlxprobe.fuzz.operations.indexing import sliced
+from mlxprobe.fuzz.operations.products import gather_mm
+from mlxprobe.fuzz.operations.reductions import takes_axes
+from mlxprobe.fuzz.operations.registry import named_axes
 
 Counterpart = Callable[..., Any]
 GOLDEN = 0.618034
 ALIKE = ((np, jnp), (np.linalg, jnp.linalg), (np.fft, jnp.fft), (scipy_special, special))
-LETTERS = "XYZ"
 
 
 @cache
 def counterpart(name: str) -> Counterpart | None:
-    """Return an operation's counterpart; None where JAX has none."""
+    """Return an operation's counterpart; None where JAX does not have one."""
     if name in ROWS:
         return ROWS[name]
     reference = OPERATIONS[name].reference
@@ -35,12 +37,8 @@ def counterpart(name: str) -> Counterpart | None:
     )
 
 
-def _tuple(axis: Any) -> Any:
-    return tuple(axis) if isinstance(axis, list) else axis
-
-
-def _softmax(function: Counterpart) -> Counterpart:
-    return lambda a, axis=None, precise=False: function(a, axis=tuple(range(a.ndim)) if axis is None else _tuple(axis))
+def _softmax(a: Any, axis: Any = None, precise: bool = False) -> Any:
+    return jax.nn.softmax(a, axis=tuple(range(a.ndim)) if axis is None else named_axes(axis))
 
 
 def _scan(function: Counterpart, start: float) -> Counterpart:
@@ -62,39 +60,29 @@ def _convolved(
 ) -> Any:
     """Convolve channels-last arrays."""
     axes = a.ndim - 2
-    letters = LETTERS[:axes]
-    return lax.conv_general_dilated(
-        a,
-        jnp.flip(w, range(1, w.ndim - 1)) if flip else w,
-        (stride,) * axes,
-        [(padding, padding)] * axes,
-        rhs_dilation=(dilation,) * axes,
-        dimension_numbers=(f"N{letters}C", f"O{letters}I", f"N{letters}C"),
-        feature_group_count=groups,
-    )
+    how = {"window_strides": (stride,) * axes, "padding": [(padding, padding)] * axes, "feature_group_count": groups}
+    return _general(a, jnp.flip(w, range(1, w.ndim - 1)) if flip else w, dilation, **how)
 
 
-def _spread(a: Any, w: Any, stride: int = 1, padding: int = 0, dilation: int = 1) -> Any:
-    """Convolve transposed: what a convolution's derivative does."""
+def _transposed(a: Any, w: Any, stride: int = 1, padding: int = 0, dilation: int = 1) -> Any:
+    """Convolve transposed, as the derivative of a convolution does."""
     axes = a.ndim - 2
-    letters = LETTERS[:axes]
     edges = [(dilation * (side - 1) - padding,) * 2 for side in w.shape[1:-1]]
-    return lax.conv_general_dilated(
-        a,
-        jnp.flip(w, range(1, w.ndim - 1)),
-        (1,) * axes,
-        edges,
-        lhs_dilation=(stride,) * axes,
-        rhs_dilation=(dilation,) * axes,
-        dimension_numbers=(f"N{letters}C", f"O{letters}I", f"N{letters}C"),
-    )
+    how = {"window_strides": (1,) * axes, "padding": edges, "lhs_dilation": (stride,) * axes}
+    return _general(a, jnp.flip(w, range(1, w.ndim - 1)), dilation, **how)
 
 
-def _normalised(a: Any, w: Any, b: Any = 0.0, eps: float = 1e-5) -> Any:
+def _general(a: Any, w: Any, dilation: int, **how: Any) -> Any:
+    letters = "XYZ"[: a.ndim - 2]
+    names = (f"N{letters}C", f"O{letters}I", f"N{letters}C")
+    return lax.conv_general_dilated(a, w, rhs_dilation=(dilation,) * len(letters), dimension_numbers=names, **how)
+
+
+def _layer_norm_function(a: Any, w: Any, b: Any = 0.0, eps: float = 1e-5) -> Any:
     return jax.nn.standardize(a, axis=-1, epsilon=eps) * w + b
 
 
-def _attended(q: Any, k: Any, v: Any, scale: float, mask: Any = None) -> Any:
+def _attention(q: Any, k: Any, v: Any, scale: float, mask: Any = None) -> Any:
     """Attend; JAX's own function rounds to float32."""
     k, v = (jnp.repeat(one, q.shape[1] // k.shape[1], 1) for one in (k, v))
     scores = scale * jnp.matmul(q, k.swapaxes(-1, -2))
@@ -112,14 +100,17 @@ def _cross_entropy(a: Any, places: Any, label_smoothing: float = 0.0, reduction:
 
 
 def _parameter(name: str, of: Sequence[int], factor: Any) -> Any:
-    """Fill a layer's parameter with the numbers that it has in the watched process (`inside.modules`)."""
+    """Fill a layer's parameter with the numbers that it has in the watched process (`child.modules`)."""
     values = [(GOLDEN * k + 0.137 * len(name)) % 1 - 0.37 for k in range(int(np.prod(of, dtype=int)))]
     return jnp.asarray(np.array(values, np.float32).astype(np.float64).reshape(of)) * factor
 
 
+def _shifted(found: Any, factor: Any, size: int, has_bias: bool) -> Any:
+    return found + _parameter("bias", (size,), factor) if has_bias else found
+
+
 def _linear(a: Any, factor: Any, made: Sequence[int], named: dict[str, Any]) -> Any:
-    found = a @ _parameter("weight", made[::-1], factor).T
-    return found + _parameter("bias", made[1:], factor) if named.get("bias", True) else found
+    return _shifted(a @ _parameter("weight", made[::-1], factor).T, factor, made[1], named.get("bias", True))
 
 
 def _conv(a: Any, factor: Any, made: Sequence[int], named: dict[str, Any]) -> Any:
@@ -127,20 +118,19 @@ def _conv(a: Any, factor: Any, made: Sequence[int], named: dict[str, Any]) -> An
     groups = named.get("groups", 1)
     weight = _parameter("weight", (outer, *[kernel] * (a.ndim - 2), inner // groups), factor)
     found = _convolved(a, weight, named["stride"], named["padding"], groups=groups)
-    return found + _parameter("bias", (outer,), factor) if named["bias"] else found
+    return _shifted(found, factor, outer, named["bias"])
 
 
 def _conv_transposed(a: Any, factor: Any, made: Sequence[int], named: dict[str, Any]) -> Any:
     inner, outer, kernel = made
     weight = _parameter("weight", (outer, *[kernel] * (a.ndim - 2), inner), factor)
-    found = _spread(a, weight, named["stride"], named["padding"])
-    return found + _parameter("bias", (outer,), factor) if named["bias"] else found
+    return _shifted(_transposed(a, weight, named["stride"], named["padding"]), factor, outer, named["bias"])
 
 
 def _layer_norm(a: Any, factor: Any, made: Sequence[int], named: dict[str, Any]) -> Any:
     found = jax.nn.standardize(a, axis=-1, epsilon=1e-5)
     found = found * _parameter("weight", made, factor) if named["affine"] else found
-    return found + _parameter("bias", made, factor) if named["affine"] and named["bias"] else found
+    return _shifted(found, factor, made[0], named["affine"] and named["bias"])
 
 
 def _pool(how: Counterpart, start: float, *, mean: bool = False) -> Counterpart:
@@ -154,20 +144,21 @@ def _pool(how: Counterpart, start: float, *, mean: bool = False) -> Counterpart:
     return found
 
 
-def _embedded(places: Any, factor: Any, made: Sequence[int], **_: Any) -> Any:
+def _embedding(places: Any, factor: Any, made: Sequence[int], **_: Any) -> Any:
     return jnp.take(_parameter("weight", made, factor), places, axis=0)
 
 
-NAMES = (  # of `jax.nn`, the same in `mlx.nn`
-    ("relu", "ReLU"), ("relu6", "ReLU6"), ("elu", "ELU"), ("celu", "CELU"), ("silu", "SiLU"), ("mish", "Mish"),
-    ("softplus", "Softplus"), ("log_sigmoid", "LogSigmoid"), ("leaky_relu", "LeakyReLU"), ("hard_tanh", "HardTanh"),
-    ("sigmoid", "Sigmoid"), ("tanh", "Tanh"), ("log_softmax", "LogSoftmax"),
-)  # fmt: skip
-ACTIVATIONS: dict[str, Counterpart] = {one: getattr(jax.nn, name) for name, kind in NAMES for one in (name, kind)}
-ACTIVATIONS |= dict.fromkeys(("gelu", "GELU"), lambda a: jax.nn.gelu(a, approximate=False))
-ACTIVATIONS |= {"gelu_approx": lambda a: jax.nn.gelu(a, approximate=True), "Softmax": jax.nn.softmax}
-ACTIVATIONS |= dict.fromkeys(("softsign", "Softsign"), jax.nn.soft_sign)
-ACTIVATIONS |= dict.fromkeys(("hardswish", "Hardswish"), jax.nn.hard_swish) | dict.fromkeys(("glu", "GLU"), jax.nn.glu)
+SAME_NAME = "relu relu6 elu celu silu mish softplus log_sigmoid leaky_relu hard_tanh sigmoid tanh log_softmax glu"
+CLASSES = "ReLU ReLU6 ELU CELU SiLU Mish Softplus LogSigmoid LeakyReLU HardTanh Sigmoid Tanh LogSoftmax GLU"
+ACTIVATIONS: dict[str, Counterpart] = {
+    **{name: getattr(jax.nn, name) for name in SAME_NAME.split()},
+    **{kind: getattr(jax.nn, name) for name, kind in zip(SAME_NAME.split(), CLASSES.split(), strict=True)},
+    **dict.fromkeys(("gelu", "GELU"), partial(jax.nn.gelu, approximate=False)),
+    "gelu_approx": partial(jax.nn.gelu, approximate=True),
+    "Softmax": jax.nn.softmax,
+    **dict.fromkeys(("softsign", "Softsign"), jax.nn.soft_sign),
+    **dict.fromkeys(("hardswish", "Hardswish"), jax.nn.hard_swish),
+}
 
 
 def _activation(function: Counterpart) -> Counterpart:
@@ -176,39 +167,36 @@ def _activation(function: Counterpart) -> Counterpart:
 
 ROWS: dict[str, Counterpart | None] = {
     **{f"nn.{name}": _activation(one) for name, one in ACTIVATIONS.items()},
-    **{name: plural(getattr(jnp, name)) for name in ("sum", "mean", "prod", "var", "std", "max", "min", "median")},
-    **{name: whole(getattr(jnp, name)) for name in ("divide", "floor_divide", "remainder", "divmod")},
-    **dict.fromkeys(("softmax", "nn.softmax"), _softmax(jax.nn.softmax)),
-    "logsumexp": plural(jax.nn.logsumexp),
+    **{name: takes_axes(getattr(jnp, name)) for name in ("sum", "mean", "prod", "var", "std", "max", "min", "median")},
+    **{name: refuses_zero(getattr(jnp, name)) for name in ("divide", "floor_divide", "remainder", "divmod")},
+    **dict.fromkeys(("softmax", "nn.softmax"), _softmax),
+    "logsumexp": takes_axes(jax.nn.logsumexp),
     "reciprocal": lambda a: 1 / a,
     "rsqrt": lax.rsqrt,
-    "clip": jnp.clip,
     "cumsum": _scan(lax.cumsum, 0),
     "cumprod": _scan(lax.cumprod, 1),
     "cummax": _scan(lax.cummax, -np.inf),
     "cummin": _scan(lax.cummin, np.inf),
     "logcumsumexp": _scan(lax.cumlogsumexp, -np.inf),
-    "flip": lambda a, axis=None: jnp.flip(a, _tuple(axis)),
+    "flip": lambda a, axis=None: jnp.flip(a, named_axes(axis)),
     "pad": lambda a, widths, mode: jnp.pad(a, widths, mode=mode),
     "unstack": lambda a, axis: list(jnp.unstack(a, axis=axis)),
     "flatten": OPERATIONS["flatten"].reference,
-    "take": jnp.take,
     "array.__getitem__": lambda a, places: a[places],
-    "[]": lambda a, parts: a[tuple(slice(*one["slice"]) for one in parts)],
+    "[]": sliced,
     "at[].add": lambda a, places, values: jnp.asarray(a).at[places].add(values),
     "put_along_axis": lambda a, places, values, axis: jnp.put_along_axis(a, places, values, axis, inplace=False),
     "vecdot": jnp.vecdot,
     "addmm": lambda c, a, b, alpha, beta: alpha * jnp.matmul(a, b) + beta * c,
     "convolve": lambda a, v, mode: jnp.convolve(a, v, mode=mode),
-    "gather_mm": lambda a, b, lhs_indices, rhs_indices: a[lhs_indices] @ b[rhs_indices],
+    "gather_mm": gather_mm,
     **dict.fromkeys(("conv1d", "conv2d", "conv3d", "conv_general"), _convolved),
-    **dict.fromkeys(("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), _spread),
-    "linalg.svd": lambda a, compute_uv: jnp.linalg.svd(a, compute_uv=compute_uv),
+    **dict.fromkeys(("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), _transposed),
     "linalg.tri_inv": jnp.linalg.inv,
     "linalg.solve_triangular": lambda a, b, upper: linalg.solve_triangular(a, b, lower=not upper),
     **dict.fromkeys(("linalg.cholesky", "linalg.eigvalsh")),  # derivatives along symmetric directions alone
-    "fast.layer_norm": _normalised,
-    "fast.scaled_dot_product_attention": _attended,
+    "fast.layer_norm": _layer_norm_function,
+    "fast.scaled_dot_product_attention": _attention,
     **dict.fromkeys(("fast.cross_entropy", "nn.cross_entropy"), _cross_entropy),
     "nn.Linear": _linear,
     **{f"nn.Conv{axes}d": _conv for axes in (1, 2, 3)},
@@ -216,5 +204,5 @@ ROWS: dict[str, Counterpart | None] = {
     **{f"nn.AvgPool{axes}d": _pool(lax.add, 0.0, mean=True) for axes in (1, 2, 3)},
     **{f"nn.MaxPool{axes}d": _pool(lax.max, -np.inf) for axes in (1, 2, 3)},
     "nn.LayerNorm": _layer_norm,
-    "nn.Embedding": _embedded,
+    "nn.Embedding": _embedding,
 }  # fmt: skip

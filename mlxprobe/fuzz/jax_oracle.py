@@ -11,15 +11,17 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from mlxprobe.fuzz.array_values import Numbers, contents
 from mlxprobe.fuzz.case import Case
+from mlxprobe.fuzz.child.arguments import called
 from mlxprobe.fuzz.child.array_codec import numbers_of
 from mlxprobe.fuzz.derivatives import BEYOND, based, flat
 from mlxprobe.fuzz.discrepancy import Discrepancy
 from mlxprobe.fuzz.operations.registry import Reference
-from mlxprobe.fuzz.reference import FEW, REFUSALS, UNIT, Expected, called, expected, terms, wide
+from mlxprobe.fuzz.reference import CONVERT, FEW, REFUSALS, UNIT, Expected, expected, terms, wide
 
 JAX = "jax"
 MODES = {"jvp": "forward mode", "vjp": "reverse mode"}
@@ -38,7 +40,7 @@ class Slopes(NamedTuple):
 
 @cache
 def is_there() -> bool:
-    """Tell whether JAX can be asked."""
+    """Return whether JAX can be asked."""
     return importlib.util.find_spec(JAX) is not None
 
 
@@ -132,7 +134,7 @@ def _run(case: Case, arrays: Sequence[Any]) -> list[Any]:
     results: list[Any] = []
     for function, step in zip(counterparts(case), case.steps, strict=True):
         assert function is not None
-        results = called(function, step, arrays, results)
+        results = called(function, msgspec.structs.asdict(step), arrays, results, CONVERT)
     return [one for one in map(jnp.asarray, results) if jnp.issubdtype(one.dtype, jnp.inexact)]
 
 

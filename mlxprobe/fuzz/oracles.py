@@ -66,7 +66,7 @@ class Judge:
         return msgspec.structs.replace(found, mode=mode)
 
     def _raises(self, mode: Any) -> bool:
-        """Tell whether a mode raised; note what MLX has not got."""
+        """Return whether a mode raised; note what MLX has not got."""
         if not isinstance(mode, dict) or "error" not in mode:
             return False
         if is_unsupported(mode["error"]):

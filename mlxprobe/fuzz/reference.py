@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from msgspec import structs
 
 from mlxprobe.fuzz.array_values import Numbers, contents
-from mlxprobe.fuzz.case import Array, Case, Step
+from mlxprobe.fuzz.case import Array, Case
+from mlxprobe.fuzz.child.arguments import called
 from mlxprobe.fuzz.operations import OPERATIONS, Operation
 from mlxprobe.fuzz.operations.registry import Reference
 from mlxprobe.schema.observation import Value
@@ -26,6 +28,7 @@ REFUSALS = (  # of NumPy, of wrong arguments; and of a reference that needs a na
     *(ValueError, IndexError, TypeError, ZeroDivisionError, KeyError, AttributeError, OverflowError),
     np.linalg.LinAlgError,
 )
+CONVERT: dict[str, Callable[[Any], Any]] = {"whole": lambda numbers: numbers}
 SUBSTITUTES = {"float32": np.float64, "float16": np.float64, "bfloat16": np.float64, "complex64": np.complex128}
 
 
@@ -60,7 +63,7 @@ def moving(case: Case) -> list[int]:
 
 
 def is_exact(case: Case) -> bool:
-    """Tell whether nothing is rounded in a case."""
+    """Return whether nothing is rounded in a case."""
     return all(OPERATIONS[step.function].exact for step in case.steps)
 
 
@@ -143,32 +146,8 @@ def _run(
             size = unit(case) * terms(case)
             results = [_moved(one, size * _largest(one), draw) for one in results]
         assert function is not None
-        results = [np.asarray(one) for one in called(function, step, arrays, results)]
+        results = [np.asarray(one) for one in called(function, structs.asdict(step), arrays, results, CONVERT)]
     return results
-
-
-def called(function: Reference, step: Step, arrays: Sequence[Any], results: Sequence[Any]) -> list[Any]:
-    """Call what a step is computed with, and list what it returns."""
-    named = {name: _meant(word, arrays, results) for name, word in step.keywords.items()}
-    return _flat(function(*(_meant(word, arrays, results) for word in step.arguments), **named))
-
-
-def _meant(word: Any, arrays: Sequence[Any], results: Sequence[Any]) -> Any:
-    if isinstance(word, list):
-        return [_meant(one, arrays, results) for one in word]
-    if isinstance(word, dict) and "array" in word:
-        return arrays[word["array"]]
-    if isinstance(word, dict) and "result" in word:
-        return results[word["result"]]
-    if isinstance(word, dict) and "whole" in word:
-        return word["whole"]
-    if isinstance(word, dict) and "pieces" in word:
-        return [one.reshape(-1) for one in results]
-    return word
-
-
-def _flat(found: Any) -> list[Any]:
-    return [one for part in found for one in _flat(part)] if isinstance(found, (list, tuple)) else [found]
 
 
 def _beside(arrays: Sequence[Numbers], size: float, draw: random.Random) -> list[Numbers]:
@@ -209,9 +188,6 @@ def _allowance(case: Case, result: Numbers, moved: Sequence[Numbers], arrays: Se
 
 
 def _bound(case: Case, operation: Operation, arrays: Sequence[Numbers]) -> Numbers:
-    step = case.steps[0]
     absolute = [np.abs(one) if one.dtype.kind in "fc" else one for one in arrays]
-    words = [_meant(word, absolute, ()) for word in step.arguments]
-    named = {name: _meant(word, absolute, ()) for name, word in step.keywords.items()}
     assert operation.bound is not None
-    return np.asarray(operation.bound(*words, **named))
+    return np.asarray(called(operation.bound, structs.asdict(case.steps[0]), absolute, (), CONVERT)[0])

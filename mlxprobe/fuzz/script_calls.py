@@ -10,6 +10,7 @@ from typing import Any
 from mlxprobe.fuzz.case import Case, Step
 from mlxprobe.fuzz.training_programs.render import keywords
 
+CHILD = Path(__file__).parent / "child"
 WORDS = ("array", "result", "pieces", "slice", "whole", "dtype")
 LOSSES = ("_loss", "cross_entropy")
 LIBRARIES = [  # of two programs that are run and compared
@@ -41,11 +42,9 @@ def texts(case: Case) -> list[str]:
 
 def _parts(names: Sequence[str]) -> list[str]:
     """Return the text of what trainings are made of, and of what they call."""
-    text = (Path(__file__).parent / "child" / "modules.py").read_text("utf-8")
-    found = {}
-    for node in ast.parse(text).body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            found[node.name] = ast.get_source_segment(text, node) or ""
+    text = (CHILD / "modules.py").read_text("utf-8")
+    nodes = (node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef | ast.ClassDef))
+    found = {node.name: ast.get_source_segment(text, node) or "" for node in nodes}
     return [line for name in names for line in [*found[name].splitlines(), "", ""]][:-2]
 
 
@@ -55,33 +54,44 @@ def imports(case: Case) -> list[str]:
     lines = ["import mlx.core as mx"] + ["import mlx.nn as nn"] * bool({"nn", "init"} & rooms)
     lines += ["import mlx.optimizers as optim"] * ("optimizers" in rooms)
     lines += ["from mlx.utils import tree_map_with_path"] * any(map(_is_layer, case.steps))
-    lines += [f"import {name}" for name in ("io", "tempfile") if f"{name}." in "\n".join(_ways(case))]
+    lines += [f"import {name}" for name in ("io", "tempfile") if f"{name}." in "\n".join(_known_results(case))]
     return lines
 
 
 def defined(case: Case) -> list[str]:
     """Return the functions that the calls need."""
-    return [*_filling(case), *_ways(case)]
+    return [*_filling(case), *_known_results(case)]
 
 
-def _ways(case: Case) -> list[str]:
-    return [line for step in case.steps if step.function in WAYS for line in WAYS[step.function][1]]
+def _known_results(case: Case) -> list[str]:
+    return [line for step in case.steps if step.function in KNOWN_RESULTS for line in KNOWN_RESULTS[step.function][1]]
 
 
-def _read() -> dict[str, tuple[str, list[str]]]:
-    """Read the names and texts of the functions of `child/ways.py`, by what they are taken around."""
-    text = "".join(
-        (Path(__file__).parent / "child" / f"{name}.py").read_text("utf-8") for name in ("higher_order", "files")
-    )
-    found, plain = {}, text.replace("from __future__ import annotations", "")
-    for node in ast.parse(plain).body:
-        if isinstance(node, ast.FunctionDef) and node.decorator_list:
-            (mark,) = node.decorator_list
-            assert isinstance(mark, ast.Call) and isinstance(mark.args[0], ast.Constant)
-            lines = (ast.get_source_segment(plain, node) or "").splitlines()
-            head = f"def {node.name}({ast.unparse(node.args).replace(': Any', '').replace(': Sequence[int]', '')}):"
-            found[str(mark.args[0].value)] = (node.name, [head.replace(": str", "").replace(": int", ""), *lines[1:]])
+def _read_known_results() -> dict[str, tuple[str, list[str]]]:
+    """Read the name and the text of each function of `child/known_results.py`, by the function of MLX."""
+    nodes = ast.parse((CHILD / "known_results.py").read_text("utf-8")).body
+    functions = {node.name: _without_types(node) for node in nodes if isinstance(node, ast.FunctionDef)}
+    table = next(node.value for node in nodes if isinstance(node, ast.AnnAssign))
+    assert isinstance(table, ast.Dict)
+    found = {}
+    for key, value in zip(table.keys, table.values, strict=True):
+        assert isinstance(key, ast.Constant)
+        name, text = str(key.value), ast.unparse(value)
+        if text in functions:
+            found[name] = text, functions[text]
+        else:
+            needed = [line for one, lines in functions.items() if f"{one}(" in text for line in lines]
+            own = name.replace(".", "_")
+            found[name] = own, [*needed, f"{own} = {text}"]
     return found
+
+
+def _without_types(function: ast.FunctionDef) -> list[str]:
+    for argument in (*function.args.args, function.args.vararg, function.args.kwarg):
+        if argument is not None:
+            argument.annotation = None
+    function.returns = None
+    return ast.unparse(function).splitlines()
 
 
 def _is_layer(step: Step) -> bool:
@@ -127,7 +137,7 @@ def _lines(step: Step, names: str) -> list[str]:
             f"layer.update(tree_map_with_path(lambda name, p: fill(name, p, {factor}), layer.parameters()))",
             f"x = layer{mode}({', '.join([*inputs, *_named(named, names)])})",
         ]
-    if step.function in WAYS:
+    if step.function in KNOWN_RESULTS:
         return [f"x = {_call(step, names)}"]
     if step.function.startswith("optimizers.") and "made" in named:
         return [f"x = {_room(step.function)}({_told(named['made'], {})})({words[0]})"]
@@ -171,8 +181,8 @@ def _call(step: Step, names: str) -> str:
     if step.function in ("dequantize", "quantized_matmul"):
         words[-1] = f"*mx.quantize({words[-1]}, {how})"
     words += [f"{name}={one}" for name, one in named.items()]
-    if step.function in WAYS:
-        return f"{WAYS[step.function][0]}({', '.join(words)})"
+    if step.function in KNOWN_RESULTS:
+        return f"{KNOWN_RESULTS[step.function][0]}({', '.join(words)})"
     if step.function.startswith("nn."):
         return f"{_function(step.function)}({', '.join(words)})"
     return f"mx.{step.function}({', '.join(words)})"
@@ -197,4 +207,4 @@ def _word(word: Any, names: str) -> str:
     return "[one.reshape(-1) for one in x]" if kind == "pieces" else "x" if value == 0 else f"x[{value}]"
 
 
-WAYS = _read()
+KNOWN_RESULTS = _read_known_results()

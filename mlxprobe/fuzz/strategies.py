@@ -48,7 +48,7 @@ class Draw:
         return rows[self._layout % len(rows)]
 
 
-class Drawn(NamedTuple):
+class Arguments(NamedTuple):
     """Arrays, and how a function is called with them (see `case.Step`)."""
 
     arrays: tuple[Array, ...]
@@ -56,9 +56,31 @@ class Drawn(NamedTuple):
     keywords: dict[str, Any] = {}
 
 
-def given(*arrays: Array, after: Sequence[Any] = (), **keywords: Any) -> Drawn:
-    """Call a function with arrays in their order, then further arguments, then named ones."""
-    return Drawn(arrays, (*({"array": k} for k in range(len(arrays))), *after), keywords)
+Builder = Callable[[Draw], Arguments]  # draws the arguments of one call
+
+
+def arguments(*arrays: Array, after: Sequence[Any] = (), **keywords: Any) -> Arguments:
+    """Return the arguments of a call: the arrays in their order, then further arguments, then named ones."""
+    return Arguments(arrays, (*({"array": k} for k in range(len(arrays))), *after), keywords)
+
+
+def one_array(
+    kind: str = "real",
+    dtype: str | Callable[[Draw], str] | None = None,
+    *,
+    low: int = 0,
+    empty: bool = True,
+    special: bool = False,
+    **keywords: Any,
+) -> Builder:
+    """Return a builder of one array of at least `low` axes, by default floating, and of named arguments."""
+
+    def build(draw: Draw) -> Arguments:
+        dims = shape(draw, low, empty=empty)
+        chosen = dtype if isinstance(dtype, str) else (dtype or floating)(draw)
+        return arguments(array(draw, dims, chosen, kind, special=special), **keywords)
+
+    return build
 
 
 def shape(draw: Draw, low: int = 0, high: int = 3, side: int = 5, *, empty: bool = True) -> Shape:

@@ -1,1 +1,1 @@
-"""Where people are: a notebook, a trainer of somebody else's. None of them is imported before it is asked for."""
+"""Notebooks and trainers of other packages. None of them is imported before it is used."""

@@ -34,7 +34,7 @@ class WatchCallback:
         self.losses: list[tuple[int, float]] = []
         self.val_losses: list[tuple[int, float]] = []
         self.seen = Seen()
-        self._is_ours = present() is None  # else somebody else asked, and will hear
+        self._is_ours = present() is None  # else another caller started it and gets its report
         enable(stall_s=stall_s)
 
     def on_train_loss_report(self, train_info: dict[str, Any]) -> None:
@@ -50,7 +50,7 @@ class WatchCallback:
             self._wrapped.on_val_loss_report(val_info)
 
     def end(self) -> Seen:
-        """Watch no more; return what was seen, nothing where somebody else watches."""
+        """Stop watching; return the run, or nothing where another caller started the watch."""
         if self._is_ours:
             self._is_ours = False
             self.seen.take(stop(), log=False)

@@ -27,7 +27,7 @@ _LIMIT = re.compile(r"--stall-limit[ =]([\d.]+)s?$")
 
 
 class Notebook:
-    """The cells of one IPython shell. One process beside the kernel watches them one after the other."""
+    """The cells of one IPython shell. One process next to the kernel watches them one after the other."""
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell
@@ -36,7 +36,7 @@ class Notebook:
         self._limit_s: float | None = None  # of all cells
         self._threads = {one.native_id or 0 for one in threading.enumerate()} - {threading.main_thread().native_id or 0}
         self._runs = False
-        self._wanted = False  # the report, whatever it says
+        self._wanted = False  # the report, even without findings
 
     def load(self) -> None:
         """Begin to listen; what the first cell would wait for is started now."""
@@ -120,7 +120,7 @@ class Notebook:
 
 
 def tell(problem: str) -> None:
-    """Say something beneath the cell."""
+    """Show a text beneath the cell."""
     sys.stderr.write(f"mlxprobe: {problem}\n")
 
 

@@ -97,7 +97,7 @@ def per_step(text: Any) -> float:
 
 
 class Inside:
-    """In a marked test's own process: tell the pytest that watches it how each phase went."""
+    """In a marked test's own process: write the report of each phase for the pytest that watches it."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config

@@ -38,7 +38,7 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
 
 
 def declares_scenario(file: Path) -> bool:
-    """Tell whether a file looks like a scenario."""
+    """Return whether a file looks like a scenario."""
     if file.suffix != ".py" or file.name.startswith(("_", "test_", "conftest")):
         return False
     return bool(_DECLARES.search(file.read_text(encoding="utf-8", errors="replace")))

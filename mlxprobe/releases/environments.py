@@ -1,7 +1,7 @@
 """One cached environment per MLX release, Python and platform; built whole or not at all.
 
-A build happens in a folder of its own, is checked by importing MLX, and then takes its place by a rename: what bears
-the right name is complete. A lock file makes a second process wait for the first one's build instead of repeating it.
+A build happens in a folder of its own, is checked by importing MLX, and then takes its place by a rename: a folder with
+the final name is complete. A lock file makes a second process wait for the first one's build instead of repeating it.
 uv inherits the lock: what a killed build leaves is removed once its uv has ended, by the next build or by `envs`.
 """
 
@@ -100,7 +100,7 @@ def key_of(release: Release, requirements: Sequence[str] = ()) -> str:
 
 
 def is_local(requirement: str) -> bool:
-    """Tell whether a requirement is a path."""
+    """Return whether a requirement is a path."""
     return Path(requirement).is_absolute()
 
 

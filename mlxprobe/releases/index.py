@@ -1,4 +1,4 @@
-"""What may stand where an MLX release is meant, and which releases the package index has."""
+"""Parse specifications of MLX releases, and list the releases of the package index."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PYTHON = "python="
 CURRENT = "current"  # the interpreter that runs mlxprobe, on whichever machine
 OLDEST = Version("0.26.5")  # the first release whose Linux wheels import
 LIST_WITHIN_S = 60
-NO_VERSION = "no version of"  # as uv's resolver says it
+NO_VERSION = "no version of"  # words of uv's resolver
 
 Listing = Callable[[], list[str]]
 
@@ -38,7 +38,7 @@ class Release(Value, frozen=True):
 
     @property
     def is_interpreter(self) -> bool:
-        """Tell whether nothing has to be installed."""
+        """Return whether nothing has to be installed."""
         return bool(self.python)
 
 
@@ -64,7 +64,7 @@ def parse(spec: str, listing: Listing, *, pre: bool = False) -> list[Release]:
 
 
 def is_spec(text: str) -> bool:
-    """Tell whether a text has the form of a release, whether or not there is one."""
+    """Return whether a text has the form of a release, whether or not there is one."""
     if text in (CURRENT, "latest") or text.startswith(PYTHON) or text.endswith(".whl"):
         return True
     try:

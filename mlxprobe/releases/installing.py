@@ -15,7 +15,7 @@ from mlxprobe.supervisor import errand
 from mlxprobe.system import MAC
 
 BUILD_WITHIN_S = 600
-NO_WHEEL = r"\bmlx(-\w+)*(\[[^\]]*\])?=={version} has no wheels with a matching"  # as uv's resolver says it
+NO_WHEEL = r"\bmlx(-\w+)*(\[[^\]]*\])?=={version} has no wheels with a matching"  # words of uv's resolver
 UNSATISFIABLE = "unsatisfiable"
 MOST_CHARACTERS = 400
 

@@ -8,7 +8,7 @@ from mlxprobe.reports.markdown import table
 from mlxprobe.reports.phrases import finished
 from mlxprobe.schema.record import ProgramRecord
 from mlxprobe.schema.texts import inline
-from mlxprobe.upgrade.decision import says_nothing
+from mlxprobe.upgrade.decision import why_incomparable
 from mlxprobe.upgrade.matrix import WITHOUT, Matrix, along, cell, encode, labels, rows
 
 CHANGED = "▸"
@@ -68,7 +68,7 @@ def _is_compared(matrix: Matrix) -> bool:
     """Tell whether a program at least has outcomes that say something."""
     names = labels(matrix.records)
     told = [{name: one for name, one in zip(names, found, strict=True) if one} for _, found in rows(matrix)]
-    return any(not says_nothing(one) for one in told)
+    return any(not why_incomparable(one) for one in told)
 
 
 MATRIX_FORMATS: dict[str, Callable[[Matrix], str]] = {

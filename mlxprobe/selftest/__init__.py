@@ -1,1 +1,1 @@
-"""What can be proved of mlxprobe itself on a machine: parts that end one by one, and a bundle to send."""
+"""The self-test of mlxprobe on a machine: parts that run one by one, and a bundle to send."""

@@ -1,4 +1,4 @@
-"""The file that a self-test leaves: its record, versions and logs, and nothing that tells whose they are."""
+"""Write the bundle of a self-test: its record, versions and logs, without private names and paths."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OURS = ("mlx", "numpy")
 
 
 class Bundle:
-    """The file, written anew after each part: who ends it in between has what there was."""
+    """The file, rewritten after each part: an interrupted self-test keeps the finished parts."""
 
     def __init__(self, file: Path, texts: Mapping[str, str]) -> None:
         check_writable(file)
@@ -38,7 +38,7 @@ class Bundle:
 
 
 def packed(record: Record, texts: Mapping[str, str], private: Private) -> bytes:
-    """Return the bundle of a record and of texts by their files' names, with what is private taken out."""
+    """Return the bundle of a record and of texts by their files' names, without private names and paths."""
     plain = private.hidden(msgspec.to_builtins(record, str_keys=True))
     files = {RECORD: encode(msgspec.convert(plain, Record, strict=False, str_keys=True), indent=0)}
     files |= {name: private.hidden(text).encode() for name, text in texts.items()}

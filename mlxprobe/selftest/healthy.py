@@ -1,4 +1,4 @@
-"""Healthy trainers: training loops of five kinds under `watch`, as users write them; each word of blame is false."""
+"""Healthy trainers: training loops of five kinds under `watch`, as users write them; every finding is a false alarm."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _row(runner: Runner, name: str) -> ProgramRecord:
 
 
 def judged(seen: ProgramRecord, name: str) -> ProgramRecord:
-    """Return the row of a trainer: it is to pass, every step seen, and no finding is to blame it."""
+    """Return the row of a trainer: it must pass with every step counted and no finding."""
     blamed = [one.code for one in seen.findings if one.severity is not Severity.NOTE]
     wrong = [f"blamed by {', '.join(blamed)}"] if blamed else []
     if seen.steps != STEPS[name]:

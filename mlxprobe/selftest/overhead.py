@@ -1,4 +1,4 @@
-"""What watching costs a healthy loop: programs that print what a step takes, run in turn as they are and watched."""
+"""Measure the overhead of watching: loops that print their step time run in turn plain and watched."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def tasks() -> list[Task]:
 
 
 def interleaved(words: Mapping[str, Words], rounds: int, stop: threading.Event) -> Iterator[dict[str, Figures]]:
-    """Yield for each round the figures of each way to run a loop; who goes first changes from round to round.
+    """Yield for each round the figures of each way to run a loop; the order changes from round to round.
 
-    What prints no figures is left out of a round.
+    A run that prints no figures is left out of a round.
     """
     for number in range(rounds):
         order = [*words.items()]
@@ -82,7 +82,7 @@ def _end(running: subprocess.Popen[bytes]) -> None:
 
 
 def installed() -> dict[str, str]:
-    """Return an environment in which Python keeps what it has compiled, as it does where a user has installed it."""
+    """Return an environment in which Python caches its bytecode, as in a user's installation."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 

@@ -1,4 +1,4 @@
-"""The parts of a self-test, the short ones first; what fails in one of them is a row, and loses nothing else."""
+"""The parts of a self-test, the short ones first; an error in one of them is a row and does not affect the others."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from mlxprobe.runner.runner import Runner
 from mlxprobe.runner.schedule import Task, flat, scenario_tasks, side_by_side
 from mlxprobe.schema.enums import Outcome
 from mlxprobe.schema.record import ProgramRecord
-from mlxprobe.selftest import healthy, hostile, overhead
+from mlxprobe.selftest import healthy, misbehaving, overhead
 
 
 @dataclass(frozen=True)
 class Part:
-    """Programs that run together, at most so many at a time."""
+    """Programs that run together, at most `jobs` at a time."""
 
     tasks: list[Task]
     jobs: int
 
     @property
     def count(self) -> int:
-        """How many they are."""
+        """The number of programs."""
         return len(flat(self.tasks))
 
 
@@ -36,7 +36,7 @@ def parts(entries: Sequence[Entry], patterns: Sequence[str], jobs: int) -> list[
     Raises:
         UsageError: a pattern matches nothing.
     """
-    own = [(healthy.tasks(), jobs), (hostile.tasks(), jobs), (overhead.tasks(), 1)]  # who measures is alone
+    own = [(healthy.tasks(), jobs), (misbehaving.tasks(), jobs), (overhead.tasks(), 1)]  # measured programs run alone
     names = {task.name for tasks, _ in own for task in tasks}
     rest = [one for one in patterns if not any(_fits(name, one) for name in names)]
     chosen = discovery.select(entries, rest) if rest or not patterns else []

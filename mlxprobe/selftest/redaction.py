@@ -1,4 +1,4 @@
-"""What tells whose a machine is, taken out of what is sent: paths of the home, names of the user and the machine."""
+"""Remove private texts from a bundle: paths of the home folder, names of the user and the machine."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ ORDINARY = {  # words of the records, and names that many machines have
     *("test", "train", "ubuntu", "user"),
 }
 PATH, NAME = r"(?<![\w.-])(?:{})(?![\w-])", r"(?i)(?<![^\W_])(?:{})(?![^\W_])"
-SHORTEST = 3  # letters of a part of a name that tells whose it is
-KEPT = ("scenario", "variant", "program")  # what programs are called, by which records are compared
+SHORTEST = 3  # letters of a part of a name that is removed
+KEPT = ("scenario", "variant", "program")  # names of programs, by which records are compared
 
 
 class Private:
@@ -40,7 +40,7 @@ class Private:
         self._names = _either({name: word for name, word in names if name.lower() not in ORDINARY}, NAME)
 
     def hidden(self, value: Any) -> Any:
-        """Return a value of JSON without what is private; of keys paths alone are replaced."""
+        """Return a value of JSON without private texts; in keys only paths are replaced."""
         if isinstance(value, str):
             return self._without(self._names, self._pathless(value))
         if isinstance(value, dict):
@@ -59,7 +59,7 @@ class Private:
 
 
 def _either(words: Mapping[str, str], found: str) -> tuple[re.Pattern[str], Mapping[str, str]] | None:
-    """Return what finds each of these words, the longest first; None where there is none."""
+    """Return a pattern for these words, the longest first; None without words."""
     texts = sorted(filter(None, words), key=len, reverse=True)
     if not texts:
         return None
@@ -67,7 +67,7 @@ def _either(words: Mapping[str, str], found: str) -> tuple[re.Pattern[str], Mapp
 
 
 def of_this_machine() -> Private:
-    """Return what is private here."""
+    """Return the private texts of this machine."""
     return Private(_paths(), _names())
 
 

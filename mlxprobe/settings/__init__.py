@@ -1,1 +1,1 @@
-"""One table of settings, their checks, and what the machine has."""
+"""One table of settings, their checks, and the limits of the machine."""

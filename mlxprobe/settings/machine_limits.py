@@ -1,10 +1,10 @@
-"""Which limits follow from what this machine has."""
+"""Limits that depend on this machine."""
 
 from __future__ import annotations
 
 from mlxprobe.system.system import system
 
-SHARE = 0.4  # of the memory, where a limit is needed and nobody has set one
+SHARE = 0.4  # of the memory, where no limit is set
 
 
 def memory_limit(setting: int | float | None) -> int:

@@ -16,18 +16,18 @@ from mlxprobe.system import MAC, PORTABLE, VARIABLE
 
 
 class Setting(NamedTuple):
-    """A row of the table; `right` says in words what `check` accepts, `usual` what holds where nobody says anything."""
+    """A row of the table; `right` describes the values that `check` accepts, `usual` the default."""
 
     name: str
     flag: str
-    default: Any
     check: Callable[[Any], Any]
     right: str
     help: str
     usual: str = ""
+    default: Any = None
 
     def told(self, usual: str = "") -> str:
-        """Return its help, with what holds otherwise: a command may have a default of its own."""
+        """Return its help with its default; a command may have its own."""
         usual = usual or self.usual
         return f"{self.help} (default: {usual})." if usual else f"{self.help}."
 
@@ -52,7 +52,6 @@ TABLE = (
     Setting(
         name="jobs",
         flag="--jobs",
-        default=None,
         check=whole(1, 64),
         right="a whole number from 1 to 64",
         help="Programs at a time",
@@ -61,7 +60,6 @@ TABLE = (
     Setting(
         name="timeout_s",
         flag="--timeout",
-        default=None,
         check=seconds,
         right=SECONDS_WORDS,
         help="End a program after this time, moving or not",
@@ -70,7 +68,6 @@ TABLE = (
     Setting(
         name="stall_s",
         flag="--stall-limit",
-        default=None,
         check=seconds,
         right=SECONDS_WORDS,
         help="Call a program stuck after this time without progress",
@@ -79,7 +76,6 @@ TABLE = (
     Setting(
         name="memory",
         flag="--memory-limit",
-        default=None,
         check=size,
         right="a size such as 4GB (at most 1 PiB), or a share of the machine's memory such as 40%",
         help="End a program at this resident memory",
@@ -122,7 +118,6 @@ TABLE = (
     Setting(
         name="on",
         flag="--on",
-        default=None,
         check=address,
         right=RIGHT,
         help="Run on the workers of this Dask cluster, dask://HOST:PORT",

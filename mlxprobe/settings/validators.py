@@ -104,10 +104,10 @@ def packages(value: Any) -> tuple[str, ...]:
 
 
 def is_path(requirement: str) -> bool:
-    """Tell whether a requirement is a path, as pip does: it begins with a dot or a slash, or is a wheel."""
+    """Return whether a requirement is a path, as pip does: it begins with a dot or a slash, or is a wheel."""
     return requirement.startswith((".", "/", "~")) or (requirement.endswith(".whl") and "@" not in requirement)
 
 
 def _is_mlx(requirement: Requirement) -> bool:
-    """Tell whether a requirement names MLX itself, whose release is not the project's to say."""
+    """Return whether a requirement names MLX itself, whose release the project does not choose."""
     return re.fullmatch(r"mlx([-_.](cpu|cuda.*|metal))?", requirement.name.lower()) is not None

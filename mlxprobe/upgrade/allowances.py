@@ -19,13 +19,13 @@ RIGHT = "PROGRAM[:WHAT]=REASON is right"
 
 
 class Allowance(Value, frozen=True):
-    """An accepted regression: of a program (a name or a glob), in one aspect (empty: in any), why, and who said so."""
+    """An accepted regression of a program (a name or a glob), in one aspect (empty: in any), with reason and origin."""
 
     program: str
     what: str
     reason: str
     origin: str
-    by_flag: bool = False  # said for this one gate, and so it must fit what this gate runs
+    by_flag: bool = False  # given for this gate, so it must match a program that this gate runs
 
 
 def ordered(given: Sequence[str]) -> list[Allowance]:
@@ -78,7 +78,7 @@ def _allowed(one: Comparison, allowances: Sequence[Allowance]) -> Comparison:
 
 
 def idle(found: Sequence[Comparison], allowances: Sequence[Allowance], *, everything: bool) -> list[str]:
-    """Say which allowances match no program that ran; a project's own are held against a gate of everything alone."""
+    """List the allowances that match no program that ran; a project's own only where everything ran."""
     names = [one.program for one in found]
     return [
         f"{rule.origin}: matches no program that ran, and allows nothing"

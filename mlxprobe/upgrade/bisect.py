@@ -93,7 +93,7 @@ def only(tasks: Sequence[Task], scenario: str | None) -> Task:
 
 
 def identity(task: Task, command: Sequence[str]) -> str:
-    """Name what a cached row depends on beside the environment: the program's text and mlxprobe's own."""
+    """Identify a cached row, apart from its environment: the program's text and mlxprobe's version."""
     files = [Path(word) for word in command if Path(word).is_file()]
     if task.file is not None:
         files.append(task.file)
@@ -163,7 +163,7 @@ class BisectRun:
         except BrokenReleaseError as error:
             return self._broken(release, error, ideal)
         answer = Answer.BAD if any(self.predicate(one, ideal) for one in rows) else Answer.GOOD
-        cut_short = answer is Answer.GOOD and any(map(was_limited, rows))  # before what was asked for could show itself
+        cut_short = answer is Answer.GOOD and any(map(was_limited, rows))  # before the condition could occur
         if cut_short or any(no_outcome(one) or one.exit_code == SKIP_CODE for one in rows):
             answer = Answer.SKIP
         self.told(f"mlx {release.name}: {answer} ({rows[-1].outcome}: {rows[-1].reason})")
@@ -218,7 +218,7 @@ class BisectRun:
 
 
 def _cached(file: Path) -> list[ProgramRecord]:
-    """Return the rows of earlier runs; those without a verdict are run again, for what was missing may be there now."""
+    """Return the rows of earlier runs; rows without a verdict are run again: a missing requirement may exist now."""
     try:
         rows = msgspec.json.decode(file.read_bytes(), type=list[ProgramRecord], strict=False)
         return [one for one in rows if one.outcome is not Outcome.UNJUDGED]

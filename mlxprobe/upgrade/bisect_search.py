@@ -10,7 +10,7 @@ from mlxprobe.schema.errors import ProbeError
 
 
 class Answer(Word):
-    """What the oracle says of one release."""
+    """The oracle's answer for one release."""
 
     GOOD = "good"
     BAD = "bad"

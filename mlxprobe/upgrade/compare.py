@@ -27,7 +27,7 @@ from mlxprobe.upgrade.metric_comparison import (
     usual_step_s,
 )
 
-CUT = ("timeout", "memory", "")  # how a run ended that a limit ended; older baselines do not tell
+CUT = ("timeout", "memory", "")  # endings by a limit; older baselines have no ending
 LOSS_TOLERANCE = 1e-3
 STEADY_RUNS = 3  # in which a baseline never failed, before a candidate that does so now and then is called worse
 NOT_JUDGED = (Outcome.UNJUDGED, Outcome.SKIPPED)
@@ -91,12 +91,12 @@ def _not_judged(one: ProgramRecord) -> str:
 
 
 def was_limited(one: ProgramRecord) -> bool:
-    """Tell whether `--timeout` or `--memory-limit` ended a run that was not expected to reach it."""
+    """Return whether `--timeout` or `--memory-limit` ended a run that was not expected to reach it."""
     return one.outcome in (Outcome.SLOW, Outcome.MEMORY) and not one.as_expected and one.ended in CUT
 
 
 def _measured(before: Rows, after: Rows, aspects: Sequence[str], *, alike: bool, same_machine: bool) -> bool:
-    """Tell whether both sides have figures of an aspect that counts; an ending they always have."""
+    """Return whether both sides have figures of an aspect that counts; an ending they always have."""
     if not aspects or set(aspects) - {"loss", "peak", "memory", "time"}:
         return True
     figures = {"peak": peak_bytes}
@@ -128,7 +128,7 @@ def _outcome(before: Rows, after: Rows, same_machine: bool) -> Iterator[Differen
 
 
 def _intermittent(before: Rows, after: Rows, same_machine: bool) -> Difference:
-    """Tell of a candidate that fails now and then where the baseline never did."""
+    """Return the difference of a candidate that fails intermittently where the baseline never did."""
     runs = [one for row in after for one in row.repeats or (row,)]
     failed = [one for one in runs if one.outcome is not Outcome.PASS]
     share = f"intermittent ({len(failed)} of {len(runs)})"
@@ -138,7 +138,7 @@ def _intermittent(before: Rows, after: Rows, same_machine: bool) -> Difference:
 
 
 def _few(before: Rows, after: Rows, same_machine: bool) -> bool:
-    """Tell whether a difference has been seen too rarely; a record from elsewhere cannot be run again."""
+    """Return whether a difference has been seen too rarely; a record from elsewhere cannot be run again."""
     return len(after) < 2 or (same_machine and len(before) < 2)
 
 
@@ -196,7 +196,7 @@ def _range(path: dict[int, float]) -> float:
 
 
 def _differ(a: float, b: float, fall: float) -> bool:
-    """Tell whether two losses differ by more than rounding: of what is left of them, and of what they fell by."""
+    """Return whether two losses differ by more than rounding: relative to themselves, and to how far they fell."""
     return _relative(a, b) > LOSS_TOLERANCE and not abs(a - b) <= LOSS_TOLERANCE * fall
 
 

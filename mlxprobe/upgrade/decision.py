@@ -39,12 +39,7 @@ def decide(
         return Decision(exit_code=GOOD)
     missing = {name: "it was not run" for name in named if all(one.program != name for one in comparisons)}
     unlike = missing | {one.program: _reason(one) for one in comparisons if one.change is Change.CANNOT_TELL}
-    if len(unlike) == len(missing) + len(comparisons):
-        return Decision(exit_code=UNDECIDED, why=f"no program could be compared: {_listed(unlike) or 'there is none'}")
-    asked = {name: reason for name, reason in unlike.items() if name in named}
-    if asked:
-        return Decision(exit_code=UNDECIDED, why=f"could not be compared: {_listed(asked)}")
-    return Decision(exit_code=GOOD)
+    return _undecided(unlike, named, len(missing) + len(comparisons))
 
 
 def decide_many(
@@ -70,8 +65,13 @@ def decide_many(
     for release, those in rows.items():
         for one in those:
             ran.setdefault(one.name, {})[release] = one
-    unlike = {name: why for name, found in ran.items() if (why := says_nothing(found))}
-    if rows and len(unlike) == len(ran):
+    unlike = {name: why for name, found in ran.items() if (why := why_incomparable(found))}
+    return _undecided(unlike, named, len(ran)) if rows else Decision(exit_code=GOOD)
+
+
+def _undecided(unlike: Mapping[str, str], named: Collection[str], programs: int) -> Decision:
+    """Decide by the programs that could not be compared: all of `programs`, or one that the user named."""
+    if len(unlike) == programs:
         return Decision(exit_code=UNDECIDED, why=f"no program could be compared: {_listed(unlike) or 'there is none'}")
     asked = {name: why for name, why in unlike.items() if name in named}
     if asked:
@@ -79,8 +79,8 @@ def decide_many(
     return Decision(exit_code=GOOD)
 
 
-def says_nothing(rows: Mapping[str, ProgramRecord]) -> str:
-    """Return the reason that a program's outcomes on several releases say nothing; empty where they do."""
+def why_incomparable(rows: Mapping[str, ProgramRecord]) -> str:
+    """Return the reason that a program's outcomes on several releases cannot be compared; empty where they can."""
     silent = (f"on {release}: {why}" for release, one in rows.items() if (why := no_outcome(one)))
     limited = all(map(was_limited, rows.values()))
     return next(silent, "") or ("every run was ended by a limit" if limited else "")

@@ -1,4 +1,4 @@
-"""How one thing stands to another: the values that a comparison is made of."""
+"""The values of a comparison: changes, differences, and all differences of a program."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from mlxprobe.schema.enums import Word
 from mlxprobe.schema.observation import Value
 
-IMPORT = "import mlx.core"  # stands for every program where a candidate does not import
+IMPORT = "import mlx.core"  # in place of every program where a candidate does not import
 
 
 class Change(Word):
-    """How the candidate stands to the baseline."""
+    """The change from the baseline to the candidate."""
 
     REGRESSION = "regression"
     CANNOT_TELL = "cannot tell"
@@ -21,7 +21,7 @@ class Change(Word):
 
 
 class Difference(Value, frozen=True):
-    """One thing that differs: what (`outcome`, `finding`, `loss`, `error`, `peak`, `memory`, `time`), how, and why.
+    """A difference in one aspect (`outcome`, `finding`, `loss`, `error`, `peak`, `memory`, `time`), with the reason.
 
     `advice` marks what cannot decide, because the two sides were not measured on one machine. `suspected` marks a
     difference that too few runs have shown.
@@ -54,5 +54,5 @@ class Comparison(Value, frozen=True):
 
 
 def regressions(comparisons: Iterable[Comparison]) -> list[Comparison]:
-    """Return what must stop an upgrade: regressions that nobody allowed."""
+    """Return the regressions that must stop an upgrade: those without an allowance."""
     return [one for one in comparisons if one.change is Change.REGRESSION and not one.allowed]

@@ -1,4 +1,4 @@
-"""Two releases, the same programs: what got worse, what got better, what cannot be told."""
+"""Run the same programs on two releases and compare: regressions, fixes, undecided."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Pair = tuple[list[ProgramRecord], list[ProgramRecord]]
 
 
 def between(before: Runner, after: Runner, tasks: Sequence[Task], pool: Pool, told: Told) -> list[Comparison]:
-    """Compare two releases: a pair of runs each, then rounds of pairs on that machine for what looks different."""
+    """Compare two releases: a pair of runs each, then rounds of pairs on the same machine for suspected differences."""
     old, new = side_by_side([before, after], tasks, pool)
     both = [task for task in flat(tasks) if task.name in old and task.name in new]
     pairs = {task: ([old[task.name]], [new[task.name]]) for task in both}
     found = {task: _compared(task, rows) for task, rows in pairs.items()}
     waiting = _unsure(found, pairs)
     while waiting and not before.stop.is_set():
-        if told_of := [task for task in waiting if found[task].suspected and len(pairs[task][0]) == 1]:
-            told("; ".join(f"{task.name}: {suspicion(found[task])}" for task in told_of) + "; running again")
+        if suspected := [task for task in waiting if found[task].suspected and len(pairs[task][0]) == 1]:
+            told("; ".join(f"{task.name}: {suspicion(found[task])}" for task in suspected) + "; running again")
         turn = -1 if len(pairs[waiting[0]][0]) % 2 else 1
         again, hosts = [task.repeated() for task in waiting], {task.name: pairs[task][0][0].host for task in waiting}
         old, new = side_by_side([before, after][::turn], again, pool, hosts)[::turn]
@@ -38,7 +38,7 @@ def between(before: Runner, after: Runner, tasks: Sequence[Task], pool: Pool, to
 
 
 def import_fails(error: BrokenReleaseError) -> Comparison:
-    """Return the regression that a candidate is which does not import; no allowance accepts it."""
+    """Return the regression of a candidate that does not import; no allowance accepts it."""
     worse = Difference(what="outcome", change=Change.REGRESSION, text=str(error))
     return Comparison(program=IMPORT, differences=(worse,))
 
@@ -64,7 +64,7 @@ def _unsure(found: Mapping[Task, Comparison], pairs: Mapping[Task, Pair]) -> lis
 
 
 def suspicion(result: Comparison) -> str:
-    """Say what few runs have shown."""
+    """Return the text of a difference that too few runs have shown."""
     return next(one.text for one in result.differences if one.suspected)
 
 

@@ -71,5 +71,5 @@ def _age(one: Record) -> tuple[list[int], str, str]:
 
 
 def is_matrix(value: Any) -> bool:
-    """Tell whether values of JSON are a matrix."""
+    """Return whether values of JSON are a matrix."""
     return isinstance(value, dict) and "records" in value and "programs" not in value

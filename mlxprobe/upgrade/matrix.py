@@ -48,7 +48,7 @@ def empty() -> Matrix:
 
 
 def key(environment: Environment) -> tuple[str, list[int], str]:
-    """Return what tells a record from the others, and what they are sorted by: the device, then the release."""
+    """Return the identity of a record, by which records are sorted: the device, then the release."""
     return environment.kind, release_key(environment.mlx), environment.mlx
 
 
@@ -178,5 +178,5 @@ def converted(value: Any, origin: str) -> Matrix:
 
 
 def release_key(text: str) -> list[int]:
-    """Return what releases are sorted by."""
+    """Return the sort key of a release."""
     return [int(part) for part in re.findall(r"\d+", text)]

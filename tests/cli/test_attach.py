@@ -28,7 +28,7 @@ from mlxprobe.cli import main
 from mlxprobe.reports.docs.schema import told
 from mlxprobe.schema.enums import HangKind
 from mlxprobe.schema.live import Attached
-from mlxprobe.selftest.hostile import CHILDREN, MARK, Child, ended
+from mlxprobe.selftest.misbehaving import MARK, TRIALS, Trial, ended
 from mlxprobe.supervisor import native
 from mlxprobe.system import interface
 from mlxprobe.system.system import system
@@ -160,7 +160,7 @@ def all_at_once(what: Callable[[str], None], names: Sequence[str]) -> None:
 
 
 HARMFUL = ("deletes_its_folder", "stops_its_reaper")  # to what is around them, and outside of a watch they do nothing
-HANGING = [one for one in CHILDREN if one.kind and one.name not in HARMFUL]
+HANGING = [one for one in TRIALS if one.kind and one.name not in HARMFUL]
 AS_WATCH: dict[HangKind | None, str] = {
     HangKind.DEADLOCK: "deadlock",
     HangKind.STALL: "stall",
@@ -199,7 +199,7 @@ def test_without_a_limit_only_what_is_proved_is_a_hang_and_of_a_loop_it_is_said_
         assert unclear is (one.kind is HangKind.STALL), told_
 
 
-def told_of_toy(child: Child, folder: Path, *words: str) -> tuple[str, str]:
+def told_of_toy(child: Trial, folder: Path, *words: str) -> tuple[str, str]:
     """Attach to a hostile child that hangs, with all that it has started; return the verdict and its reason."""
     mark = uuid.uuid4().hex
     environment = own_environment() | {MARK: mark, "TMPDIR": str(folder)}

@@ -255,7 +255,7 @@ def test_a_worker_that_is_killed_loses_nothing(workers: Workers, waiting: Path, 
 def test_without_any_worker_it_waits_for_a_while_and_says_so(
     workers: Workers, waiting: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster, "ALONE_S", 0.0)
+    monkeypatch.setattr(cluster, "NO_WORKER_S", 0.0)
     heard = Heard()
     with place(resolve({"on": workers.on}), heard) as where:
         runner = Runners(where, heard).current()

@@ -4,11 +4,11 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from faulty_programs import FAULTS, source
 from hypothesis import HealthCheck, Phase, given, settings
 from random_runs import Answer, watched
 
-from mlxprobe.fuzz.training_programs.plan import FAULTS, Plan, plans
-from mlxprobe.fuzz.training_programs.render import source
+from mlxprobe.fuzz.training_programs.plan import Plan, plans
 
 pytestmark = pytest.mark.slow
 

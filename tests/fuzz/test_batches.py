@@ -25,7 +25,7 @@ from mlxprobe.fuzz.operations.registry import Operation
 from mlxprobe.fuzz.oracles import Judge
 from mlxprobe.fuzz.session import Fuzzing
 from mlxprobe.fuzz.shrink import Reducing
-from mlxprobe.fuzz.strategies import Drawn
+from mlxprobe.fuzz.strategies import Arguments
 from mlxprobe.schema.observation import Environment
 from mlxprobe.settings.table import resolve
 
@@ -80,7 +80,7 @@ def test_an_end_that_does_not_come_again_is_told_and_is_no_finding() -> None:
 
 @pytest.mark.slow
 def test_a_real_crash_is_told_by_its_signal_and_the_others_have_their_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(OPERATIONS, "as_strided", Operation(name="as_strided", build=lambda _: Drawn((), ())))
+    monkeypatch.setitem(OPERATIONS, "as_strided", Operation(name="as_strided", build=lambda _: Arguments((), ())))
     array = Array(shape=(4,))
     far = Case(
         id="far",

@@ -13,7 +13,7 @@ from mlxprobe.fuzz.batch import job
 from mlxprobe.fuzz.case import Case, Step
 from mlxprobe.fuzz.child.array_codec import numbers_of
 from mlxprobe.fuzz.child.modes import measured
-from mlxprobe.fuzz.child.modules import TRAININGS, called
+from mlxprobe.fuzz.child.modules import TRAININGS, function
 from mlxprobe.fuzz.discrepancy import Discrepancy
 from mlxprobe.fuzz.generate import case_of
 from mlxprobe.fuzz.script import script
@@ -100,6 +100,6 @@ def test_a_program_that_raises_is_shown_by_itself_without_what_it_does_not_use()
 
 
 def test_a_layer_is_a_function_of_its_input_and_of_a_factor_of_its_parameters() -> None:
-    linear = called("nn.Linear")
+    linear = function("nn.Linear")
     one, two = (linear(X, mx.array(scale), made=[3, 2]) for scale in (1.0, 2.0))
     assert mx.allclose(2 * one, two).item()

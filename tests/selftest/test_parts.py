@@ -13,10 +13,10 @@ from mlxprobe.schema.enums import HangKind, Outcome, Severity
 from mlxprobe.schema.observation import Frame, Observation
 from mlxprobe.schema.record import Expectation, Finding, ProgramRecord, Verdict
 from mlxprobe.schema.record_io import row
-from mlxprobe.selftest import healthy, hostile, overhead
-from mlxprobe.selftest.hostile import CHILDREN
+from mlxprobe.selftest import healthy, misbehaving, overhead
+from mlxprobe.selftest.misbehaving import TRIALS
 
-BUSY = next(one for one in CHILDREN if one.name == "busy_loop")
+BUSY = next(one for one in TRIALS if one.name == "busy_loop")
 LINE = Frame(file=str(BUSY.file), line=3, function="<module>", code="while True:")
 
 
@@ -28,7 +28,7 @@ def stuck(kind: HangKind, frame: Frame = LINE) -> Observation:
 
 
 def lacking(made: Observation) -> list[str]:
-    return list(hostile.lacks(BUSY, made, hostile.verdict(BUSY, made)))
+    return list(misbehaving.lacks(BUSY, made, misbehaving.verdict(BUSY, made)))
 
 
 def test_a_child_is_told_by_its_kind_and_its_place() -> None:
@@ -42,12 +42,12 @@ def test_a_kind_that_cannot_be_known_is_no_lie_and_a_wrong_one_is() -> None:
 
 def test_a_line_that_is_not_there_is_no_place() -> None:
     elsewhere = msgspec.structs.replace(LINE, line=1)
-    assert lacking(stuck(HangKind.STALL, elsewhere)) == ["expected to stand at: while True:"]
+    assert lacking(stuck(HangKind.STALL, elsewhere)) == ["expected in its stack: while True:"]
 
 
 def test_every_child_is_there_and_has_a_name_of_its_own() -> None:
-    assert len({one.name for one in CHILDREN}) == len(CHILDREN) == 38
-    assert all(one.file.is_file() for one in CHILDREN)
+    assert len({one.name for one in TRIALS}) == len(TRIALS) == 38
+    assert all(one.file.is_file() for one in TRIALS)
 
 
 def trained(steps: int, *findings: Finding, outcome: Outcome = Outcome.PASS) -> ProgramRecord:
@@ -116,6 +116,6 @@ def test_a_round_without_figures_is_not_judged() -> None:
 @pytest.mark.parametrize("name", ["deletes_its_folder", "kills_its_reaper", "stops_its_reaper"])
 def test_a_child_that_harms_what_is_around_it_does_nothing_where_nobody_watches(name: str, tmp_path: Path) -> None:
     (tmp_path / "mine").touch()
-    order = ["sh", "-c", '"$@"; echo still here', "sh", sys.executable, str(hostile.FOLDER / f"{name}.py")]
+    order = ["sh", "-c", '"$@"; echo still here', "sh", sys.executable, str(misbehaving.FOLDER / f"{name}.py")]
     ran = run(order, tmp_path, TMPDIR=str(tmp_path))
     assert ran.out == "still here\n" and "`mlxprobe selftest` runs it" in ran.err and (tmp_path / "mine").exists()

@@ -25,8 +25,8 @@ from mlxprobe.schema.enums import Outcome
 from mlxprobe.schema.errors import ProbeError, UsageError
 from mlxprobe.schema.observation import Observation, Program
 from mlxprobe.schema.record import Expectation, Verdict
-from mlxprobe.selftest import hostile
-from mlxprobe.selftest.hostile import CHILDREN, CRASH, DEADLOCK, HANG, LIMITS, PASS, STALL_S, UNJUDGED, UNKNOWN
+from mlxprobe.selftest import misbehaving
+from mlxprobe.selftest.misbehaving import CRASH, DEADLOCK, HANG, LIMITS, PASS, STALL_S, TRIALS, UNJUDGED, UNKNOWN
 from mlxprobe.supervisor.child import Child
 from mlxprobe.supervisor.event_log import EventLog
 from mlxprobe.supervisor.stacks import Stacks
@@ -52,8 +52,11 @@ def mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
             process.kill()
 
 
-def program(name: str, mark: str) -> Program:
-    return Program(name=name, argv=("script", toy(name)), python=sys.executable, env={MARK: mark})
+STARVED = str(Path(__file__).parent / "starved.py")
+
+
+def program(name: str, mark: str, file: str = "") -> Program:
+    return Program(name=name, argv=("script", file or toy(name)), python=sys.executable, env={MARK: mark})
 
 
 def verdict(seen: Observation, outcome: Outcome) -> Verdict:
@@ -62,15 +65,15 @@ def verdict(seen: Observation, outcome: Outcome) -> Verdict:
 
 @pytest.mark.slow
 @pytest.mark.timeout(GUARD_S)
-@pytest.mark.parametrize("child", CHILDREN, ids=[child.sentence for child in CHILDREN])
-def test_hostile_child(child: hostile.Child, mark: str) -> None:
+@pytest.mark.parametrize("child", TRIALS, ids=[child.sentence for child in TRIALS])
+def test_hostile_child(child: misbehaving.Trial, mark: str) -> None:
     us, began_s, trees_s = [os.getpid()], time.monotonic(), [0.0]
     before_s = starved_s(us)
     seen = observe(program(child.name, mark), LIMITS, progress=lambda one: trees_s.append(starved_s(one.tree.pids)))
     took_s, allowance_s = time.monotonic() - began_s, starved_s(us) - before_s + max(trees_s)
-    found = hostile.verdict(child, seen)
+    found = misbehaving.verdict(child, seen)
     assert (found.outcome, found.kind, found.as_expected) == (child.outcome, child.kind, True), found.reason
-    assert list(hostile.lacks(child, seen, found)) == []
+    assert list(misbehaving.lacks(child, seen, found)) == []
     assert took_s < child.ends_within_s + allowance_s
     if child.outcome is HANG:
         limit_s = 2 * STALL_S if child.kind is UNKNOWN else STALL_S
@@ -106,7 +109,7 @@ def starved_for_a_while(mark: str, silent_s: float) -> Observation:
                     one.kill()
                 feed(watcher.child.pid)
 
-        return observe(program("is_starved", mark), LIMITS, progress=let_go)
+        return observe(program("starved", mark, STARVED), LIMITS, progress=let_go)
 
 
 @pytest.mark.slow

@@ -10,17 +10,28 @@ import mlx.core as mx
 import numpy as np
 
 from mlxprobe.fuzz.child import layouts
+from mlxprobe.fuzz.child.arguments import called
 from mlxprobe.fuzz.child.array_codec import packed, unpacked
-from mlxprobe.fuzz.child.files import WAYS
+from mlxprobe.fuzz.child.known_results import KNOWN_RESULTS
 
 Function = Callable[..., list[Any]]
-WORDS = ("array", "result", "pieces", "slice", "whole", "tuple", "dtype")
 ROOMS = ("nn", "init", "optimizers", "train")
 QUANTIZED: dict[str, Callable[[Any, Any, dict[str, Any]], Any]] = {  # what they take is what `quantize` gives
     "dequantize": lambda given, _, how: mx.dequantize(*mx.quantize(given[0], **how), **how),
     "quantized_matmul": lambda given, transpose, how: mx.quantized_matmul(
         given[0], *mx.quantize(given[1], **how), transpose=transpose, **how
     ),
+}
+
+
+def _dtype(name: str) -> Any:
+    return mx.bool_ if name == "bool" else getattr(mx, name)
+
+
+CONVERT: dict[str, Callable[[Any], Any]] = {
+    "slice": lambda limits: slice(*limits),
+    "whole": lambda numbers: mx.array(numbers, dtype=mx.int32),
+    "dtype": _dtype,
 }
 
 
@@ -35,7 +46,7 @@ def values_of(array: dict[str, Any]) -> Any:
 def made(values: Any, array: dict[str, Any], dtype: str = "", layout: str = "plain") -> Any:
     """Make an array of MLX with these contents, lying in memory as its layout says."""
     name = dtype or array["dtype"]
-    kind = mx.bool_ if name == "bool" else getattr(mx, name)
+    kind = _dtype(name)
     wide = values.astype(np.float64) if name == "float64" else values
 
     def whole(part: Any) -> Any:
@@ -54,58 +65,28 @@ def function_of(steps: Sequence[dict[str, Any]]) -> Function:
     def run(*arrays: Any) -> list[Any]:
         result: list[Any] = []
         for step in steps:
-            words = [_meant(word, arrays, result) for word in step["arguments"]]
-            named = {name: _meant(word, arrays, result) for name, word in step.get("keywords", {}).items()}
-            result = _flat(_called(step["function"])(*words, **named))
+            found = called(_function(step["function"]), step, arrays, result, CONVERT)
+            result = [one if isinstance(one, mx.array) else mx.array(one) for one in found]
         return result
 
     return run
 
 
-def _called(name: str) -> Callable[..., Any]:
+def _function(name: str) -> Callable[..., Any]:
     if name == "[]":
         return lambda array, index: array[tuple(index) if isinstance(index, list) else index]
     if name == "at[].add":
         return lambda array, index, values: array.at[index].add(values)
-    if name in WAYS:
-        return WAYS[name]
+    if name in KNOWN_RESULTS:
+        return KNOWN_RESULTS[name]
     if name in QUANTIZED:
         return lambda *given, transpose=None, **how: QUANTIZED[name](given, transpose, how)
     if name.partition(".")[0] in ROOMS:
-        return importlib.import_module("mlxprobe.fuzz.child.modules").called(name)  # type: ignore[no-any-return]
+        return importlib.import_module("mlxprobe.fuzz.child.modules").function(name)  # type: ignore[no-any-return]
     found: Any = mx
     for part in name.split("."):
         found = getattr(found, part)
     return found  # type: ignore[no-any-return]
-
-
-def _meant(word: Any, arrays: Sequence[Any], result: Sequence[Any]) -> Any:
-    if isinstance(word, list):
-        return [_meant(one, arrays, result) for one in word]
-    if not isinstance(word, dict):
-        return word
-    if not word or next(iter(word)) not in WORDS:
-        return word
-    kind, value = next(iter(word.items()))
-    if kind == "pieces":
-        return [one.reshape(-1) for one in result]
-    if kind == "array":
-        return arrays[value]
-    if kind == "result":
-        return result[value]
-    if kind == "slice":
-        return slice(*value)
-    if kind == "whole":
-        return mx.array(value, dtype=mx.int32)
-    if kind == "tuple":
-        return tuple(_meant(one, arrays, result) for one in value)
-    return mx.bool_ if value == "bool" else getattr(mx, value)
-
-
-def _flat(found: Any) -> list[Any]:
-    if isinstance(found, (list, tuple)):
-        return [one for part in found for one in _flat(part)]
-    return [found if isinstance(found, mx.array) else mx.array(found)]
 
 
 def told(arrays: Sequence[Any]) -> list[dict[str, Any]]:

@@ -18,15 +18,15 @@ GOLDEN = 0.618034
 UPDATES = 6
 
 
-def called(name: str) -> Callable[..., Any]:
-    """Return what a case calls under a name that begins with nn, init, optimizers or train."""
-    room, _, rest = name.partition(".")
-    if room == "nn":
+def function(name: str) -> Callable[..., Any]:
+    """Return the function that a case calls by a name that begins with nn, init, optimizers or train."""
+    package, _, rest = name.partition(".")
+    if package == "nn":
         found = getattr(nn, rest, None) or getattr(nn.losses, rest)
         return _layer(found) if isinstance(found, type) else found
-    if room == "init":
+    if package == "init":
         return lambda a, **how: _initialised(getattr(nn.init, rest)(**how), a)
-    if room == "train":
+    if package == "train":
         return TRAININGS[rest]
     found = getattr(optim, rest)
     return _optimizer(found) if isinstance(found, type) else lambda step, made: found(*made)(step)

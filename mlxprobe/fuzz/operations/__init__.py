@@ -1,31 +1,15 @@
-"""The operations that cases are made of, each with arguments that are right for it and, mostly, a reference."""
+"""The operations that cases are made of, each with valid arguments and mostly with a reference."""
 
 from dataclasses import replace
+from importlib import import_module
+from pkgutil import iter_modules
 
-from mlxprobe.fuzz.operations import (
-    activations,
-    algebra,
-    elementwise,
-    fast_quantized,
-    higher_order,
-    indexing,
-    layers,
-    losses_optimizers,
-    misc,
-    products,
-    reductions,
-    shaping,
-)
 from mlxprobe.fuzz.operations.registry import OPERATIONS, Operation
 
+__all__ = ["OPERATIONS", "Operation"]
+
 ALIASES = {
-    "acos": "arccos",
-    "acosh": "arccosh",
-    "asin": "arcsin",
-    "asinh": "arcsinh",
-    "atan": "arctan",
-    "atan2": "arctan2",
-    "atanh": "arctanh",
+    **{f"a{name}": f"arc{name}" for name in ("cos", "cosh", "sin", "sinh", "tan", "tan2", "tanh")},
     "bitwise_left_shift": "left_shift",
     "bitwise_right_shift": "right_shift",
     "concat": "concatenate",
@@ -35,21 +19,6 @@ ALIASES = {
     "permute_dims": "transpose",
     "pow": "power",
 }
+for module in iter_modules(__path__):  # each registers its operations
+    import_module(f"{__name__}.{module.name}")
 OPERATIONS.update({name: replace(OPERATIONS[one], name=name) for name, one in ALIASES.items()})
-
-__all__ = [
-    "OPERATIONS",
-    "Operation",
-    "activations",
-    "algebra",
-    "elementwise",
-    "fast_quantized",
-    "higher_order",
-    "indexing",
-    "layers",
-    "losses_optimizers",
-    "misc",
-    "products",
-    "reductions",
-    "shaping",
-]

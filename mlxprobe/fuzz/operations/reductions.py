@@ -9,15 +9,16 @@ import numpy as np
 from hypothesis import strategies as st
 from scipy import special
 
-from mlxprobe.fuzz.operations.registry import operation, operations
+from mlxprobe.fuzz.operations.registry import Reference, named_axes, operation, same_in_numpy
 from mlxprobe.fuzz.strategies import (
+    Arguments,
+    Builder,
     Draw,
-    Drawn,
     any_dtype,
+    arguments,
     array,
     axis,
     floating,
-    given,
     integer,
     number,
     shape,
@@ -25,36 +26,36 @@ from mlxprobe.fuzz.strategies import (
 )
 
 
-def over_axes(
+def reduced(
     kind: str = "real",
     *,
     dtype: Callable[[Draw], str] = floating,
     empty: bool = True,
     several: bool = True,
     keeps: bool = True,
-) -> Callable[[Draw], Drawn]:
+) -> Builder:
     """Return a builder of one array that is reduced."""
 
-    def build(draw: Draw) -> Drawn:
-        of = shape(draw, empty=empty)
-        along = some_axes(draw, len(of))
+    def build(draw: Draw) -> Arguments:
+        dims = shape(draw, empty=empty)
+        along = some_axes(draw, len(dims))
         along = along if several or not isinstance(along, list) else along[0]
         named = {"axis": along} | ({"keepdims": draw(st.booleans())} if keeps else {})
-        return given(array(draw, of, dtype(draw), kind), **named)
+        return arguments(array(draw, dims, dtype(draw), kind), **named)
 
     return build
 
 
-def along_axis(kind: str, *, scan: bool = False, dtype: Callable[[Draw], str] = floating) -> Callable[[Draw], Drawn]:
+def along_axis(kind: str, *, scan: bool = False, dtype: Callable[[Draw], str] = floating) -> Builder:
     """Return a builder of one array and one of its axes."""
 
-    def build(draw: Draw) -> Drawn:
+    def build(draw: Draw) -> Arguments:
         inner = draw.of("inner", "any", "any", "inner", "inner") == "inner"  # there are others after it
-        of = shape(draw, 1 + inner, empty=False)
-        named: dict[str, Any] = {"axis": draw(st.integers(-len(of), -2)) if inner else axis(draw, len(of))}
+        dims = shape(draw, 1 + inner, empty=False)
+        named: dict[str, Any] = {"axis": draw(st.integers(-len(dims), -2)) if inner else axis(draw, len(dims))}
         if scan:
             named |= {"reverse": draw(st.booleans()), "inclusive": draw(st.booleans())}
-        return given(array(draw, of, dtype(draw), kind), **named)
+        return arguments(array(draw, dims, dtype(draw), kind), **named)
 
     return build
 
@@ -64,17 +65,17 @@ def ordered(draw: Draw) -> str:
     return floating(draw) if draw(st.booleans()) else integer(draw)
 
 
-def plural(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a function of NumPy take a list of axes."""
+def takes_axes(function: Reference) -> Reference:
+    """Return a reduction of NumPy that takes a list of axes too."""
 
     def reference(a: Any, axis: Any = None, keepdims: bool = False, **more: Any) -> Any:
-        return function(a, axis=tuple(axis) if isinstance(axis, list) else axis, keepdims=keepdims, **more)
+        return function(a, axis=named_axes(axis), keepdims=keepdims, **more)
 
     return reference
 
 
-def scanned(function: Callable[..., Any], start: float) -> Callable[..., Any]:
-    """Make a scan of a function that accumulates along an axis."""
+def scanned(function: Reference, start: float) -> Reference:
+    """Return a scan by a function that accumulates along an axis."""
 
     def reference(a: Any, axis: int, reverse: bool = False, inclusive: bool = True) -> Any:
         a = np.flip(a, axis) if reverse else a
@@ -87,73 +88,74 @@ def scanned(function: Callable[..., Any], start: float) -> Callable[..., Any]:
     return reference
 
 
-def _spread(draw: Draw) -> Drawn:
-    of = shape(draw, 1, empty=False)
-    return given(array(draw, of, floating(draw)), axis=some_axes(draw, len(of)), ddof=0, keepdims=draw(st.booleans()))
+def _variance_arguments(draw: Draw) -> Arguments:
+    dims = shape(draw, 1, empty=False)
+    values = array(draw, dims, floating(draw))
+    return arguments(values, axis=some_axes(draw, len(dims)), ddof=0, keepdims=draw(st.booleans()))
 
 
-def _chosen(draw: Draw) -> Drawn:
-    of = shape(draw, 1, empty=False)
-    along = axis(draw, len(of))
-    few = draw(st.integers(0, of[along] - 1))
-    return given(array(draw, of, floating(draw), "distinct"), after=(few,), axis=along)
+def _partition_arguments(draw: Draw) -> Arguments:
+    dims = shape(draw, 1, empty=False)
+    along = axis(draw, len(dims))
+    few = draw(st.integers(0, dims[along] - 1))
+    return arguments(array(draw, dims, floating(draw), "distinct"), after=(few,), axis=along)
 
 
-def _most(draw: Draw) -> Drawn:
-    of = shape(draw, 1, empty=False)
-    along = axis(draw, len(of))
-    return given(array(draw, of, floating(draw), "distinct"), after=(draw(st.integers(1, of[along])),), axis=along)
+def _topk_arguments(draw: Draw) -> Arguments:
+    dims = shape(draw, 1, empty=False)
+    along = axis(draw, len(dims))
+    values = array(draw, dims, floating(draw), "distinct")
+    return arguments(values, after=(draw(st.integers(1, dims[along])),), axis=along)
 
 
-def _squares(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Variances are differences of squares, at worst as large as those."""
-    return lambda a, **named: function(np.ones_like(a) * np.max(np.square(a), initial=0), **named)
-
-
-def _mean_square(a: Any, axis: Any = None, keepdims: bool = False, ddof: int = 0) -> Any:
-    return plural(np.mean)(a, axis, keepdims)
+def _largest_square(a: Any, axis: Any = None, keepdims: bool = False, ddof: int = 0) -> Any:
+    """Return the bound of a variance: a difference of squares, at worst as large as those."""
+    return takes_axes(np.mean)(np.ones_like(a) * np.max(np.square(a), initial=0), axis, keepdims)
 
 
 def _softmax(a: Any, axis: Any = None, precise: bool = False) -> Any:
-    return special.softmax(a, axis=tuple(axis) if isinstance(axis, list) else axis)
+    return special.softmax(a, axis=named_axes(axis))
 
 
-def _lse(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    found = special.logsumexp(a, axis=tuple(axis) if isinstance(axis, list) else axis, keepdims=keepdims)
-    return np.reshape(found, ()) if a.ndim == 0 else found  # SciPy keeps an axis that a scalar has not
+def _logsumexp(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    found = special.logsumexp(a, axis=named_axes(axis), keepdims=keepdims)
+    return np.reshape(found, ()) if a.ndim == 0 else found  # SciPy keeps an axis that a scalar does not have
 
 
-def _search(draw: Draw) -> Drawn:
+def _search(draw: Draw) -> Arguments:
     size = draw(st.integers(1, 6))
     steps = array(draw, (size,), "float32", "rising")
-    return given(steps, array(draw, shape(draw), "float32"), side=draw(st.sampled_from(("left", "right"))))
+    return arguments(steps, array(draw, shape(draw)), side=draw(st.sampled_from(("left", "right"))))
 
 
-operation("sum", over_axes(dtype=number), plural(np.sum), bound=plural(np.sum), accumulates=True)
-operation("mean", over_axes(empty=False, dtype=number), plural(np.mean), bound=plural(np.mean), accumulates=True)
-operation("prod", over_axes(dtype=number), plural(np.prod), bound=plural(np.prod), accumulates=True)
-operation("var", _spread, plural(np.var), bound=_squares(_mean_square), accumulates=True)
-operation("std", _spread, plural(np.std), bound=_squares(_mean_square), accumulates=True, smooth=False)
-operation("max", over_axes("distinct", empty=False, dtype=any_dtype), plural(np.max), exact=True)
-operation("min", over_axes("distinct", empty=False, dtype=any_dtype), plural(np.min), exact=True)
-operation("median", over_axes("distinct", empty=False), plural(np.median))
-operation("logsumexp", over_axes(empty=False), _lse, accumulates=True)
-operation("softmax", over_axes(empty=False, keeps=False), _softmax, accumulates=True)
-operation("all", over_axes(dtype=any_dtype), plural(np.all), exact=True, smooth=False)
-operation("any", over_axes(dtype=any_dtype), plural(np.any), exact=True, smooth=False)
-operation("count_nonzero", over_axes(dtype=integer), plural(np.count_nonzero), exact=True, smooth=False)
-operations(
-    (("argmax", np.argmax), ("argmin", np.argmin)),
-    over_axes("distinct", empty=False, several=False, dtype=ordered),
-    exact=True,
-    smooth=False,
-)
-operation("sort", along_axis("distinct", dtype=ordered), np.sort, exact=True)
-operation("argsort", along_axis("distinct", dtype=ordered), np.argsort, exact=True, smooth=False)
-operation("partition", _chosen, None, exact=True, smooth=False, without=("other side",))
-operation("argpartition", _chosen, None, exact=True, smooth=False, without=("other side",))
-operation("topk", _most, None, exact=True, smooth=False, without=("other side",))
-operation("searchsorted", _search, lambda a, v, side: np.searchsorted(a, v, side=side), exact=True, smooth=False)
+def _minmax(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return takes_axes(np.min)(a, axis, keepdims), takes_axes(np.max)(a, axis, keepdims)
+
+
+EXACT: dict[str, Any] = {"exact": True, "smooth": False}
+PARTLY_ORDERED: dict[str, Any] = {"without": ("other side",), **EXACT}
+SUM, MEAN, PROD = takes_axes(np.sum), takes_axes(np.mean), takes_axes(np.prod)
+operation("sum", reduced(dtype=number), SUM, bound=SUM, accumulates=True)
+operation("mean", reduced(empty=False, dtype=number), MEAN, bound=MEAN, accumulates=True)
+operation("prod", reduced(dtype=number), PROD, bound=PROD, accumulates=True)
+operation("var", _variance_arguments, takes_axes(np.var), bound=_largest_square, accumulates=True)
+operation("std", _variance_arguments, takes_axes(np.std), bound=_largest_square, accumulates=True, smooth=False)
+operation("max", reduced("distinct", empty=False, dtype=any_dtype), takes_axes(np.max), exact=True)
+operation("min", reduced("distinct", empty=False, dtype=any_dtype), takes_axes(np.min), exact=True)
+operation("minmax", reduced("distinct", empty=False), _minmax, exact=True, several=True)
+operation("median", reduced("distinct", empty=False), takes_axes(np.median))
+operation("logsumexp", reduced(empty=False), _logsumexp, accumulates=True)
+operation("softmax", reduced(empty=False, keeps=False), _softmax, accumulates=True)
+operation("all", reduced(dtype=any_dtype), takes_axes(np.all), **EXACT)
+operation("any", reduced(dtype=any_dtype), takes_axes(np.any), **EXACT)
+operation("count_nonzero", reduced(dtype=integer), takes_axes(np.count_nonzero), **EXACT)
+same_in_numpy("argmax argmin", reduced("distinct", empty=False, several=False, dtype=ordered), **EXACT)
+same_in_numpy("sort", along_axis("distinct", dtype=ordered), exact=True)
+same_in_numpy("argsort", along_axis("distinct", dtype=ordered), **EXACT)
+operation("partition", _partition_arguments, **PARTLY_ORDERED)
+operation("argpartition", _partition_arguments, **PARTLY_ORDERED)
+operation("topk", _topk_arguments, **PARTLY_ORDERED)
+operation("searchsorted", _search, lambda a, v, side: np.searchsorted(a, v, side=side), **EXACT)
 for name, scan in (("cumsum", scanned(np.cumsum, 0)), ("cumprod", scanned(np.cumprod, 1))):
     operation(name, along_axis("real", scan=True, dtype=number), scan, bound=scan, accumulates=True)
 operation("cummax", along_axis("distinct", scan=True), scanned(np.maximum.accumulate, -np.inf), exact=True)

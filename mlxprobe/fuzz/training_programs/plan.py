@@ -1,8 +1,8 @@
-"""What random training programs are like, and the faults that they may have: plans, drawn by Hypothesis."""
+"""Plans of random training programs, drawn by Hypothesis."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -14,7 +14,7 @@ OVER_TIME = {"convolution", "recurrent", "attention"}
 
 @dataclass(frozen=True)
 class Plan:
-    """What a program is like, by itself the plainest one; `settled` makes its parts fit each other."""
+    """The parts of a program, by default of the plainest one; `settled` makes them fit each other."""
 
     task: str = "regression"
     data: str = "vector"
@@ -42,7 +42,7 @@ class Plan:
     seed: int = 0
 
     def settled(self) -> Plan:
-        """Return the plan of which a program can be written."""
+        """Return the plan of a program that can be written."""
         data = {"autoencoder": "vector", "next token": "tokens"}.get(self.task, self.data)
         data = "series" if (self.task, data) == ("regression", "tokens") else data
         layers = tuple(one for one in self.layers if data != "vector" or one not in OVER_TIME)
@@ -78,76 +78,15 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Fault:
-    """A fault: the codes of which one must be found, what else it may bring, and what a plan must be like for it."""
-
-    codes: tuple[str, ...]
-    also: tuple[str, ...] = ()
-    needs: dict[str, Any] = field(default_factory=dict)
-
-
-SUMMED: dict[str, Any] = {"accumulate": (2, 3, 4), "compiled": (False,)}
-PLAIN: dict[str, Any] = {"start": ("fresh",), "compiled": (False,)}
-FAULTS = {
-    "no evaluation": Fault(
-        ("MP101",), ("MP102", "MP103"), {"validates": (False,), "saves": (False,), "start": ("fresh", "pretrained")}
-    ),
-    "evaluates a generator": Fault(("MP104",), ("MP101", "MP102", "MP105")),
-    "loss kept unevaluated": Fault(("MP105",), ("MP103",), {"compiled": (False,), "start": ("fresh",)}),
-    "stopped gradient": Fault(("MP201",), ("MP306",), {"compiled": (False,)}),
-    "frozen part trained": Fault(("MP202",), (), {"frozen": (True,)}),
-    "sum of gradients": Fault(("MP203",), (), SUMMED | {"optimizer": ("SGD", "Momentum"), "clips": (False,)}),
-    "remainder dropped": Fault(("MP204",), (), SUMMED | {"start": ("fresh", "pretrained")}),
-    "copy updated": Fault(("MP205",), ("MP306",), PLAIN),
-    "result dropped": Fault(("MP205",), ("MP306",), PLAIN),
-    "everything frozen": Fault(("MP206",), ("MP306", "MP201", "MP205"), PLAIN | {"clips": (False,)}),
-    "rate times 10,000": Fault(
-        ("MP208", "MP207"),
-        ("MP207", "MP208", "MP306", "MP201", "MP205"),
-        {
-            "task": ("regression", "autoencoder"), "optimizer": ("SGD", "Momentum"), "clips": (False,),
-            "start": ("fresh", "pretrained"), "compiled": (False,),
-        },
-    ),
-    "labels ignored": Fault(
-        ("MP301",), ("MP306",), {"task": ("regression", "classification", "next token"), "compiled": (False,)}
-    ),
-    "log of a sum of exp": Fault(("MP302",), (), {"task": ("classification", "next token"), "compiled": (False,)}),
-    "unshifted": Fault(("MP303",), (), {"task": ("next token",), "compiled": (False,)}),
-    "id beyond the table": Fault(
-        ("MP304",), ("MP207", "MP208", "MP306"), {"data": ("tokens",), "task": ("classification", "next token")}
-    ),
-    "nothing to learn": Fault(
-        ("MP306",),
-        ("MP205", "MP210"),
-        {"task": ("regression", "classification"), "reads": ("list", "sum"), "warmup": (False,), "start": ("fresh",)},
-    ),
-    "prefix dropped": Fault(("MP401",), (), {"start": ("pretrained",)}),
-    "optimizer state unread": Fault(("MP402",), (), {"start": ("resumed",)}),
-    "compiled without state": Fault(
-        ("MP501",), ("MP101", "MP205", "MP306"), {"compiled": (True,), "start": ("fresh",)}
-    ),
-    "counter of a compiled step": Fault(("MP502",), (), {"compiled": (True,)}),
-    "fork": Fault(("MP601",)),
-}  # fmt: skip
-
-
 DRESS = ("style", "reads", "every", "evaluates", "labels", "saves")  # parts that must not change a number
 
 
 def words(plan: Plan) -> dict[str, Any]:
-    """Return in what a plan differs from the plainest one."""
+    """Return the parts of a plan that differ from the plainest one."""
     return {one.name: value for one in fields(Plan) if (value := getattr(plan, one.name)) != one.default}
 
 
 def plans(**needs: Any) -> st.SearchStrategy[Plan]:
-    """Draw plans; `needs` names what some parts may be."""
+    """Draw plans; `needs` lists the allowed values of some parts."""
     parts = FIELDS | {name: st.sampled_from(allowed) for name, allowed in needs.items()}
     return st.builds(Plan, **parts).map(Plan.settled)
-
-
-def faulty(*names: str) -> st.SearchStrategy[tuple[Plan, str]]:
-    """Draw a fault, of those named or of all, and a plan to which it applies."""
-    drawn = st.sampled_from(names or tuple(FAULTS))
-    return drawn.flatmap(lambda name: st.tuples(plans(**FAULTS[name].needs), st.just(name)))

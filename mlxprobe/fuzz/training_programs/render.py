@@ -1,4 +1,4 @@
-"""Random training programs as source text, from their plans; a fault's line carries its code, as in tests/programs."""
+"""Random training programs as source text, from their plans."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from mlxprobe.fuzz.case import Step
 from mlxprobe.fuzz.training_programs.loops import Loop, indented
-from mlxprobe.fuzz.training_programs.plan import FAULTS, Plan
+from mlxprobe.fuzz.training_programs.plan import Plan
 
 WIDTH, FEATURES, CLASSES, WORDS, LENGTH = 16, 6, 3, 12, 8
 RATES = {
@@ -66,24 +66,19 @@ from mlx.utils import tree_flatten, tree_map, tree_unflatten
 """
 
 
-def source(plan: Plan, fault: str = "") -> str:
-    """Write the program of a plan, with a fault of `FAULTS`."""
-    return Writer(plan, fault).text()
+def source(plan: Plan) -> str:
+    """Write the program of a plan."""
+    return Writer(plan).text()
 
 
 class Writer:
-    """Write one program, a part at a time; `at` marks the line of the fault."""
+    """Write one program, a part at a time."""
 
-    def __init__(self, plan: Plan, fault: str) -> None:
-        self.plan, self.fault = plan, fault
-        self.label = "" if plan.task == "autoencoder" else plan.labels
-        if plan.task == "next token" and not plan.sliced:
-            self.label = ""
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        has_label = plan.task != "autoencoder" and (plan.task != "next token" or plan.sliced)
+        self.label = plan.labels if has_label else ""
         self.batch = f"x, {self.label}" if self.label else "x"
-        self.codes = FAULTS[fault].codes if fault else ()
-
-    def at(self, *faults: str) -> str:
-        return f"  # {self.codes[0]}" if self.fault in faults else ""
 
     def text(self) -> str:
         plan = self.plan
@@ -91,9 +86,9 @@ class Writer:
         causal = f"nn.MultiHeadAttention.create_additive_causal_mask({LENGTH})"
         mask = f"{causal}.astype(mx.bfloat16)" if plan.half else causal
         blocks = [one.replace("MASK", mask if plan.task == "next token" else "None") for one in blocks]
-        loop = Loop(plan, self.fault, self.batch, self.at)
+        loop = Loop(plan, self.batch)
         parts = [
-            f'"""Trains a {plan.task} model with {plan.optimizer}: {self.fault or "nothing is wrong"}."""',
+            f'"""Trains a {plan.task} model with {plan.optimizer}: nothing is wrong."""',
             IMPORTS,
             f"mx.random.seed({plan.seed})\nRULE = mx.random.normal((3, {FEATURES}))",
             "RULE = RULE / mx.linalg.norm(RULE, axis=1, keepdims=True)\n",
@@ -104,40 +99,27 @@ class Writer:
             self.build(),
             loop.trainer(),
             loop.main(),
-            *[
-                f"# {word}: {', '.join(codes)}"
-                for word, codes in (("or", self.codes[1:]), ("also", self.also))
-                if codes
-            ],
         ]
         return "\n".join(part.strip("\n") + "\n" for part in parts)
-
-    @property
-    def also(self) -> tuple[str, ...]:
-        return FAULTS[self.fault].also if self.fault else ()
 
     def network(self) -> str:
         plan = self.plan
         layers = [LAYERS[name].format(w=WIDTH, activation=plan.activation) for name in plan.layers]
         if plan.nested and len(layers) > 1:
             layers = [layers[0], f"nn.Sequential({', '.join(layers[1:])})"]
-        stem = STEMS[plan.data]
-        if self.fault == "id beyond the table":
-            stem = stem.replace(str(WORDS), str(WORDS - 1))
-        body = "mx.stop_gradient(self.body(x))" if self.fault == "stopped gradient" else "self.body(x)"
         pool = ".mean(axis=1)" if plan.data != "vector" and plan.task != "next token" else ""
         given = "x.astype(mx.bfloat16)" if plan.half and plan.data != "tokens" else "x"
         return f"""
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
-        self.stem = {stem}
+        self.stem = {STEMS[plan.data]}
         self.body = nn.Sequential({", ".join(layers)})
         self.head = nn.Linear({WIDTH}, {OUTPUTS[plan.task]})
 
     def __call__(self, x):
-        x = self.stem({given}){self.at("id beyond the table")}
-        x = {body}{self.at("stopped gradient")}
+        x = self.stem({given})
+        x = self.body(x)
         return self.head(x{pool}){".astype(mx.float32)" if plan.half else ""}
 """
 
@@ -153,48 +135,35 @@ class Net(nn.Module):
         elif plan.task == "next token":
             lines = [f"start = mx.random.randint(0, {WORDS}, (16, 1))"]
             lines.append(f"x = (start + 5 * mx.arange({LENGTH + 1})) % {WORDS}")
-            same = self.fault == "unshifted"
-            if self.label:
-                lines.append(f"x, {y} = x[:, :-1], x[:, {':-1' if same else '1:'}]{self.at('unshifted')}")
+            lines += [f"x, {y} = x[:, :-1], x[:, 1:]"] * bool(self.label)
         elif plan.data == "tokens":
             lines = [f"{y} = mx.random.randint(0, {CLASSES}, (32,))"]
             lines.append(f"x = {CLASSES} * mx.random.randint(0, {WORDS // CLASSES}, (32, {LENGTH})) + {y}[:, None]")
         else:
             lines.append(f"{y} = mx.argmax({means} @ RULE.T, axis=1)")
-        if self.fault == "nothing to learn":
-            lines.append(f"{y} = mx.random.permutation({y})")
         return "\n".join(
             ["def batches(count):", "    for _ in range(count):", *indented([*lines, f"yield {self.batch}"], 2)]
         )
 
     def loss(self) -> str:
-        plan, y = self.plan, self.label
-        lines = []
-        outputs, classes = "model(x)", y
-        if plan.task == "next token" and not y:
-            outputs = "model(x[:, :-1])"
-            classes = "x[:, :-1]" if self.fault == "unshifted" else "x[:, 1:]"
-        lines.append(f"outputs = {outputs}{self.at('labels ignored')}")
+        plan = self.plan
+        outputs, classes = "model(x)", self.label
+        if plan.task == "next token" and not self.label:
+            outputs, classes = "model(x[:, :-1])", "x[:, 1:]"
+        value = f'nn.losses.cross_entropy(outputs, {classes}, reduction="mean")'
         if plan.task in ("regression", "autoencoder"):
-            error = "outputs" if self.fault == "labels ignored" else f"(outputs - {y or 'x'})"
-            lines.append(f"value = mx.mean({error} ** 2)")
-        elif self.fault == "labels ignored":
-            lines.append("value = -mx.mean(outputs - mx.logsumexp(outputs, axis=-1, keepdims=True))")
-        elif self.fault == "log of a sum of exp":
-            lines.append(f"total = mx.log(mx.sum(mx.exp(outputs), axis=-1)){self.at('log of a sum of exp')}")
-            lines.append(f"chosen = mx.take_along_axis(outputs, {classes}[..., None], axis=-1).squeeze(-1)")
-            lines.append("value = mx.mean(total - chosen)")
-        else:
-            mark = "" if self.label else self.at("unshifted")
-            lines.append(f'value = nn.losses.cross_entropy(outputs, {classes}, reduction="mean"){mark}')
-        shared = plan.accumulate > 1 and plan.averages == "loss" and self.fault != "sum of gradients"
-        lines.append(f"return value / {plan.accumulate}" if shared else "return value")
+            value = f"mx.mean((outputs - {self.label or 'x'}) ** 2)"
+        shared = plan.accumulate > 1 and plan.averages == "loss"
+        lines = [
+            f"outputs = {outputs}",
+            f"value = {value}",
+            f"return value / {plan.accumulate}" if shared else "return value",
+        ]
         return "\n".join([f"def loss_fn(model, {self.batch}):", *indented(lines)])
 
     def optimizer(self) -> str:
         plan = self.plan
         rate = RATES[plan.optimizer] * (6 if plan.optimizer in ("SGD", "Momentum") and self.chooses else 1)
-        rate = rate * 1e4 if self.fault == "rate times 10,000" else 0.0 if self.fault == "nothing to learn" else rate
         how = f"{rate:.6g}"
         if plan.warmup:
             how = f"optim.join_schedules([optim.linear_schedule(0.0, {how}, 5), optim.cosine_decay({how}, 60)], [5])"
@@ -209,7 +178,6 @@ class Net(nn.Module):
         lines = ["model = Net()"]
         lines += ["model.set_dtype(mx.bfloat16)"] * self.plan.half
         lines += ["model.stem.freeze()"] * self.plan.frozen
-        lines += [f"model.freeze(){self.at('everything frozen')}"] * (self.fault == "everything frozen")
         return "\n".join(["def build():", *indented([*lines, f"return model, {self.optimizer()}"])])
 
 
