@@ -6,11 +6,13 @@ import math
 import random
 
 import mlx.core as mx
+import numpy as np
 import pytest
 
 from mlxprobe.agent.inspectors.data.label_consistency import BELONG, Path, known_by
 from mlxprobe.agent.inspectors.losses.constant_baseline import Targets
 from mlxprobe.agent.recording import row_lookup, source_arrays
+from mlxprobe.agent.recording.row_ledger import hashes
 
 RUNS = 200
 
@@ -106,7 +108,29 @@ def test_a_row_lies_where_all_of_its_numbers_are_and_not_where_some_are() -> Non
     mx.random.seed(0)
     whole = mx.random.normal((40, 8, 8))
     assert row_lookup.positions(whole[10:14], whole) == [10, 11, 12, 13]
-    assert row_lookup.starts(whole[10:14], whole)
     other = whole.reshape(40, 64) + (mx.arange(64) % 2)  # every other number is another one
     assert row_lookup.positions(other.reshape(40, 8, 8)[10:14], whole) == [None] * 4
-    assert not row_lookup.matches(other.reshape(40, 8, 8)[10:14], whole).any()
+    assert row_lookup.matches(other.reshape(40, 8, 8)[10:14], whole) == [[]] * 4
+
+
+def test_a_row_that_comes_several_times_has_several_places_and_its_position_is_not_known() -> None:
+    whole = mx.array([[0.0, 1, 2, 3], [4, 5, 6, 7], [-0.0, 1, 2, 3]])
+    assert row_lookup.matches(whole[:2], whole) == [[0, 2], [1]]
+    assert row_lookup.positions(whole[:2], np.array(whole, np.float64)) == [None, 1]
+
+
+@pytest.mark.parametrize("dtype", [mx.bfloat16, mx.float16, mx.int32, mx.uint8])
+def test_equal_numbers_have_one_hash_whatever_their_type(dtype: mx.Dtype) -> None:
+    rows = mx.array([[0, 1, 2], [3, 4, 5], [0, 1, 2]])
+    first, other, again = hashes(rows.astype(dtype))
+    assert (first, other, again) == tuple(hashes(np.array(rows, np.float64)))
+    assert first == again != other
+    assert list(hashes(rows.T[:, ::2])) == list(hashes(mx.array([[0, 0], [1, 1], [2, 2]])))
+    assert list(hashes(mx.zeros((0, 4)))) == []
+
+
+def test_numbers_lie_among_others_in_a_row_up_to_the_end() -> None:
+    values = [1.0, 2.0, 1.0, 3.0]
+    assert row_lookup.starts([1.0, 3.0], values)
+    assert not row_lookup.starts([3.0, 1.0], values)
+    assert not row_lookup.starts([2.0, 3.0], values)

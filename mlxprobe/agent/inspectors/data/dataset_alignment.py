@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from itertools import pairwise
+from operator import eq
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
@@ -13,6 +14,7 @@ from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.introspection.trees import is_array
 from mlxprobe.agent.recording import row_lookup
 from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.recording.row_ledger import hashes
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.agent.sampling.overhead_budget import is_landmark
@@ -117,9 +119,9 @@ class Places(Inspector):
             if not row_lookup.tells_apart(batch, whole):
                 continue
             found = row_lookup.matches(batch, whole)
-            told = sum(found.any(axis=1).tolist()) if found.size else 0
+            told = sum(map(bool, found))
             own, repeated = row_lookup.repeated(whole) if told else (0, 0)
-            self._kept.setdefault(called, []).append((found.shape[0], told, own, repeated))
+            self._kept.setdefault(called, []).append((len(found), told, own, repeated))
         larger = [pair for pair in fits if pair[1].shape[0] > batch.shape[0] and pair not in kept]
         for called, whole in larger:
             places = row_lookup.positions(batch, whole)
@@ -164,7 +166,7 @@ class Places(Inspector):
                         for row, place in known.items()
                     )
                 rare = len(values) * (max(Counter(values).values()) / len(values)) ** len(mine) < 1e-3
-                pair.in_order += rare and row_lookup.starts(one.reshape(-1, 1), target.reshape(-1, 1))
+                pair.in_order += rare and row_lookup.starts(mine, values)
 
     def _turn(
         self, name: str, larger: list[tuple[str, Any]], arrays: dict[str, Any], wholes: list[tuple[str, Any]]
@@ -189,12 +191,9 @@ class Places(Inspector):
                         rows = [row for row, place in enumerate(places) if place is not None]
                         if not rows:
                             continue
-                        there = row_lookup.taken(target, [places[row] or 0 for row in rows])
-                        mine = {way: row_lookup.turned(one, way)[mx.array(rows)] for way in row_lookup.TURNS}
-                        same = {
-                            way: mx.all((each == there).reshape(len(rows), -1), axis=1).tolist()
-                            for way, each in mine.items()
-                        }
+                        there = list(hashes(row_lookup.taken(target, [places[row] or 0 for row in rows])))
+                        mine = {way: hashes(row_lookup.turned(one, way)[mx.array(rows)]) for way in row_lookup.TURNS}
+                        same = {way: [*map(eq, each, there)] for way, each in mine.items()}
                         for k in range(len(rows)):
                             others = any(each[k] for way, each in same.items() if way != axes)
                             pair.right += same[axes][k] and bool(axes) and not others  # else it looks the same turned
