@@ -9,10 +9,10 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlxprobe.agent.inspectors.data.label_consistency import BELONG, Path, known_by
+from mlxprobe.agent.inspectors.data.label_consistency import BELONG, Path
 from mlxprobe.agent.inspectors.losses.constant_baseline import Targets
 from mlxprobe.agent.recording import row_lookup, source_arrays
-from mlxprobe.agent.recording.row_ledger import hashes
+from mlxprobe.agent.recording.row_ledger import MOST, ROWS, Ledger, hashes
 
 RUNS = 200
 
@@ -46,10 +46,10 @@ def test_targets_that_half_belong_to_their_rows_are_torn_once_in_hundreds(
     for belong in torn:
         for _ in range(RUNS):
             path = Path()
-            for row in range(again):
+            for _ in range(again):
                 first, other = draw.choices(range(len(shares)), shares, k=2)
-                path.take((row,), first)
-                path.take((row,), first if draw.random() < belong else other)
+                path.take([None], [first])
+                path.take([first], [first if draw.random() < belong else other])
             torn[belong] += path.is_torn()
     assert torn[BELONG] <= 0.01 * RUNS
     assert again < 400 or torn[0.0] > 0.9 * RUNS
@@ -93,8 +93,39 @@ def test_what_a_model_gains_on_the_best_constant_is_counted_on_the_same_rows(kin
 def test_one_hot_rows_are_told_apart() -> None:
     draw = random.Random(2)
     rows = mx.array([[[float(draw.randrange(4) == 0) for _ in range(4)] for _ in range(48)] for _ in range(64)])
-    assert len({tuple(one) for one in known_by(rows)}) == 64
-    assert known_by(rows) == known_by(mx.array(rows))
+    assert len({*hashes(rows)}) == 64
+
+
+def test_the_ledger_knows_what_a_row_came_with_first_and_whether_it_has_moved() -> None:
+    ledger, rows = Ledger(), mx.arange(24.0).reshape(4, 6)
+    assert ledger.enter("task", [rows], [0.0, 1.0, 0.0, 1.0]) == [None] * 4
+    assert ledger.enter("other", [rows], [0.0, 1.0, 0.0, 1.0]) == [None] * 4
+    assert ledger.enter("task", [rows.astype(mx.int32)], [1.0, 1.0, 1.0, 1.0]) == [0.0, 1.0, 0.0, 1.0]
+    assert ledger.moved == 0
+    assert ledger.enter("task", [rows[mx.array([3, 0])]], [5.0, 6.0]) == [1.0, 0.0]
+    assert ledger.moved == 2
+
+
+def test_a_row_of_several_inputs_is_known_by_all_of_them() -> None:
+    ledger, rows = Ledger(), mx.arange(24.0).reshape(4, 6)
+    ledger.enter("task", [rows, rows[::-1]], [0.0, 1.0, 2.0, 3.0])
+    assert ledger.enter("task", [rows, rows], [0.0] * 4) == [None] * 4
+    assert ledger.enter("task", [rows, rows[::-1]], [0.0] * 4) == [0.0, 1.0, 2.0, 3.0]
+
+
+def test_a_row_twice_in_a_batch_comes_again_and_rows_beyond_the_first_are_not_read() -> None:
+    ledger = Ledger()
+    assert ledger.enter("task", [mx.ones((3, 4))], [1.0, 2.0, 3.0]) == [None, 1.0, 1.0]
+    assert len(ledger.enter("task", [mx.zeros((ROWS + 9, 4))], [0.0] * ROWS)) == ROWS
+
+
+def test_the_ledger_holds_no_more_than_its_budget() -> None:
+    ledger = Ledger()
+    for at in range(0, MOST + 5 * ROWS, ROWS):
+        rows = mx.arange(at, at + ROWS).reshape(ROWS, 1)
+        ledger.enter("task", [rows], [0.0] * ROWS)
+    assert ledger.enter("task", [rows], [0.0] * ROWS) == [None] * ROWS
+    assert ledger.enter("task", [mx.arange(ROWS).reshape(ROWS, 1)], [1.0] * ROWS) == [0.0] * ROWS
 
 
 def test_a_loss_that_is_not_finite_gains_nothing() -> None:
