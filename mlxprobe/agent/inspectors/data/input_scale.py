@@ -10,7 +10,8 @@ from mlxprobe.agent.inspectors.losses.loss_graph import is_amount, unique
 from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.patching import static
 from mlxprobe.agent.recording.gradient_call import Call
-from mlxprobe.agent.recording.row_lookup import is_standard, keys
+from mlxprobe.agent.recording.row_ledger import hashes
+from mlxprobe.agent.recording.row_lookup import is_standard
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.data import OtherScale, StandardisedAlone
@@ -37,7 +38,7 @@ class Scales(Inspector):
         self._within: list[tuple[float, float]] = []
         self._outside: list[tuple[float, float]] = []
         self._shape: tuple[int, ...] = ()  # of a row
-        self._rows: list[list[float]] = []  # some numbers of some rows of each batch
+        self._trained: set[int] = set()  # hashes of some rows of each batch
         self._alone: list[bool] = []  # whether what is given outside has figures of its own that are those of a scale
         self._site = ("", 0)
 
@@ -48,7 +49,7 @@ class Scales(Inspector):
         if len(self._within) < LOOKS and shape is not None and shape == (self._shape or shape):
             self._shape = shape
             self._within += (figures := read(given[0]))
-            self._rows += lazy_graph.rows(keys(given[0][:FEW])) if figures else []
+            self._trained |= {*hashes(given[0][:FEW])} if figures else set()
 
     def _fed(self, args: tuple[Any, ...]) -> None:
         """A trained model was called outside of a gradient call."""
@@ -61,12 +62,9 @@ class Scales(Inspector):
 
     def _is_alone(self, one: Any) -> bool:
         """Tell whether the columns were scaled by figures of their own, and none of the rows is trained on."""
-        import mlx.core as mx
-
         if one.ndim > 2 or one.shape[0] < MANY or not is_standard(one):
             return False
-        every, rows = keys(one), mx.array(self._rows)
-        return not bool(mx.any(mx.all(rows[:, None] == every[None], axis=-1)).item())
+        return self._trained.isdisjoint(hashes(one))
 
     def finish(self) -> None:
         if len(self._alone) >= SURE <= len(self._within) and all(self._alone):
