@@ -12,7 +12,7 @@ import pytest
 from mlxprobe.agent.inspectors.data.label_consistency import BELONG, Path
 from mlxprobe.agent.inspectors.losses.constant_baseline import Targets
 from mlxprobe.agent.recording import row_lookup, source_arrays
-from mlxprobe.agent.recording.row_ledger import MOST, ROWS, Ledger, hashes
+from mlxprobe.agent.recording.row_ledger import ELEMENTS, MOST, ROWS, Ledger, hashes
 
 RUNS = 200
 
@@ -46,9 +46,9 @@ def test_targets_that_half_belong_to_their_rows_are_torn_once_in_hundreds(
     for belong in torn:
         for _ in range(RUNS):
             path = Path()
-            for _ in range(again):
-                first, other = draw.choices(range(len(shares)), shares, k=2)
-                path.take([None], [first])
+            pairs = [draw.choices(range(len(shares)), shares, k=2) for _ in range(again)]
+            path.take([None] * again, [first for first, _ in pairs])
+            for first, other in pairs:
                 path.take([first], [first if draw.random() < belong else other])
             torn[belong] += path.is_torn()
     assert torn[BELONG] <= 0.01 * RUNS
@@ -117,6 +117,14 @@ def test_a_row_twice_in_a_batch_comes_again_and_rows_beyond_the_first_are_not_re
     ledger = Ledger()
     assert ledger.enter("task", [mx.ones((3, 4))], [1.0, 2.0, 3.0]) == [None, 1.0, 1.0]
     assert len(ledger.enter("task", [mx.zeros((ROWS + 9, 4))], [0.0] * ROWS)) == ROWS
+
+
+def test_of_very_long_rows_as_many_are_read_as_the_budget_of_a_look_allows() -> None:
+    rows = mx.arange(4 * ELEMENTS).reshape(8, ELEMENTS // 2)
+    ledger = Ledger()
+    assert len(ledger.enter("task", [rows, mx.ones((8, 4))], [0.0] * 8)) == 2
+    assert len(ledger.enter("task", [mx.concatenate([rows[:2]] * 4, axis=1)], [0.0, 1.0])) == 1
+    assert list(hashes(rows[:3])) == [next(hashes(rows[k : k + 1])) for k in range(3)]
 
 
 def test_the_ledger_holds_no_more_than_its_budget() -> None:

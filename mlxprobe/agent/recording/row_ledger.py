@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.introspection.trees import is_array
 
-ROWS = 64  # of a batch
-MOST = 20_000  # rows that are remembered
+ROWS, MOST = 64, 20_000  # of a batch; that are remembered
+ELEMENTS, AT_ONCE = 1 << 22, 1 << 18  # of a batch's rows, unless one has more; that are converted at a time
 
 
 class Entry(NamedTuple):
@@ -31,7 +31,8 @@ class Ledger:
         """Enter the first rows of evaluated inputs; list the targets that they came with first, None for new rows."""
         before: Hashable = None
         firsts: list[float | None] = []
-        rows = zip(*(hashes(one[:ROWS]) for one in inputs), strict=True)
+        count = min(ROWS, *(max(1, ELEMENTS * one.shape[0] // one.size) for one in inputs))
+        rows = zip(*(hashes(one[:count]) for one in inputs), strict=True)
         for place, (row, target) in enumerate(zip(rows, targets, strict=False)):
             key = task, row
             known = self._first.get(key)
@@ -50,9 +51,11 @@ def hashes(array: Any) -> Iterator[int]:
 
     import mlx.core as mx
 
-    if not array.size:
-        return iter(())
-    given = array if is_array(array) else mx.array(array)
-    rows = given.reshape(given.shape[0], -1).astype(mx.float32) + 0.0  # no -0.0
-    lazy_graph.evaluate([rows])
-    return map(hash, struct.iter_unpack(f"{rows.nbytes // rows.shape[0]}s", memoryview(rows).tobytes()))
+    count = int(array.shape[0]) if array.size else 0
+    some = max(1, AT_ONCE * count // max(1, array.size))
+    for at in range(0, count, some):
+        part = array[at : at + some]
+        rows = (part if is_array(part) else mx.array(part)).reshape(part.shape[0], -1).astype(mx.float32)
+        rows = rows + 0.0  # -0.0 is the same number as 0.0
+        lazy_graph.evaluate([rows])
+        yield from map(hash, struct.iter_unpack(f"{rows.nbytes // part.shape[0]}s", memoryview(rows).tobytes()))

@@ -43,7 +43,7 @@ class Path:
     def take(self, firsts: list[float | None], targets: list[float]) -> None:
         """Take in the targets of one look; of a row that comes again the first one is known."""
         self.targets.update(targets)
-        again = [(before, now) for before, now in zip(firsts, targets, strict=True) if before is not None]
+        again = [(before, now) for before, now in zip(firsts, targets, strict=False) if before is not None]
         self.again += len(again)
         self.same += sum(before == now for before, now in again)
         for first, members in Counter(before for before, _ in again).items():
