@@ -39,7 +39,7 @@ class Scales(Inspector):
         self._outside: list[tuple[float, float]] = []
         self._shape: tuple[int, ...] = ()  # of a row
         self._trained: set[int] = set()  # hashes of some rows of each batch
-        self._alone: list[bool] = []  # whether what is given outside has figures of its own that are those of a scale
+        self._alone: list[bool] = []  # whether what is given outside is scaled by its own figures, and not trained on
         self._site = ("", 0)
 
     def called(self, call: Call) -> None:
@@ -57,14 +57,10 @@ class Scales(Inspector):
         self.inspection.alone += static.shape(one) == (1, *self._shape) != (1,)
         if len(self._outside) < LOOKS and is_read(one) and tuple(one.shape[1:]) == self._shape:
             self._outside += (figures := read(one))
-            self._alone += [self._is_alone(one) for _ in figures]
+            if figures:
+                table = one.ndim < 3 and one.shape[0] >= MANY and is_standard(one)
+                self._alone.append(table and self._trained.isdisjoint(hashes(one)))
             self._site = self._site if len(self._outside) > 1 else call_site.calling()
-
-    def _is_alone(self, one: Any) -> bool:
-        """Tell whether the columns were scaled by figures of their own, and none of the rows is trained on."""
-        if one.ndim > 2 or one.shape[0] < MANY or not is_standard(one):
-            return False
-        return self._trained.isdisjoint(hashes(one))
 
     def finish(self) -> None:
         if len(self._alone) >= SURE <= len(self._within) and all(self._alone):
