@@ -9,9 +9,10 @@ from typing import Any
 from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.introspection.trees import is_array
 from mlxprobe.agent.recording import source_arrays
+from mlxprobe.agent.recording.row_ledger import hashes
 
 COLUMNS, MOST = 32, 1 << 18  # of a row, by which it is known; numbers of a whole that are compared
-ROWS, COMPARED = 32, 1 << 19  # of a batch; comparisons at a time
+ROWS = 32  # of a batch
 WHOLES = 8
 WIDE, BY_CHANCE = 16, 1e-3  # bits of a column whose numbers are all different; rows that are equal
 KEPT = re.compile(r"(^|[._])(val|valid|validation|test|dev|holdout|heldout)($|[._\d])|(^|[._])[xX]_?(va|te|val|test)$")
@@ -52,28 +53,22 @@ def columns_of(whole: Any) -> int:
     return min(COLUMNS, MOST // max(1, int(whole.shape[0])))
 
 
-def matches(batch: Any, whole: Any) -> Any:
-    """Tell for each of a batch's first rows which rows of another array are equal to it.
+def matches(batch: Any, whole: Any) -> list[list[int]]:
+    """List for each of a batch's first rows where it lies in another array.
 
-    Some numbers of each row first, one by one: all at once would take more memory than the program's own step does.
-    A row that is found so is compared in full, at the first of its places.
+    By some numbers of each row; what is found so is compared in full at the first of its places.
     """
-    import mlx.core as mx
-
-    columns = columns_of(whole)
-    most = min(ROWS, COMPARED // int(whole.shape[0])) if columns else 0
-    if not most:
-        return mx.zeros((0, 1), mx.bool_)
-    mine, others = keys(batch[:most], columns), keys(whole, columns)
-    same = mine[:, :1] == others[None, :, 0]
-    for k in range(1, mine.shape[1]):
-        same = same & (mine[:, k : k + 1] == others[None, :, k])
-    if batch.size > batch.shape[0] * mine.shape[1]:
-        there = taken(whole, mx.argmax(same, axis=1).tolist())
-        full = batch[:most].astype(mx.float32) == there.astype(mx.float32)
-        same = same & mx.all(full.reshape(mine.shape[0], -1), axis=1, keepdims=True)
-    lazy_graph.evaluate([same])
-    return same
+    columns, some = columns_of(whole), batch[:ROWS]
+    if not columns:
+        return []
+    mine = list(hashes(keys(some, columns)))
+    places: dict[int, list[int]] = {key: [] for key in mine}
+    for place, key in enumerate(hashes(keys(whole, columns))):
+        if key in places:
+            places[key].append(place)
+    found = [places[key] for key in mine]
+    there = hashes(taken(whole, [each[0] if each else 0 for each in found]))
+    return [each if one == other else [] for each, one, other in zip(found, hashes(some), there, strict=True)]
 
 
 def repeated(whole: Any) -> tuple[int, int]:
@@ -81,14 +76,12 @@ def repeated(whole: Any) -> tuple[int, int]:
 
     None repeats so where one column alone tells all different rows apart, as measured numbers do: these are copies.
     """
-    same = matches(whole, whole)
-    if not same.size:
-        return 0, 0
-    rows = keys(whole[: same.shape[0]]).tolist()
+    found = matches(whole, whole)
+    rows = lazy_graph.rows(keys(whole[: len(found)])) if found else []
     different = len(set(map(tuple, rows)))
     if any(len(set(column)) == different for column in zip(*rows, strict=True)):
         return len(rows), 0
-    return len(rows), sum(count > 1 for count in same.sum(axis=1).tolist())
+    return len(rows), sum(len(places) > 1 for places in found)
 
 
 def tells_apart(batch: Any, whole: Any) -> bool:
@@ -101,24 +94,13 @@ def tells_apart(batch: Any, whole: Any) -> bool:
 
 def positions(batch: Any, whole: Any) -> list[int | None]:
     """List where the first rows of a batch lie in another array; None for what lies nowhere, or at several places."""
-    import mlx.core as mx
-
-    same = matches(batch, whole)
-    if not same.size:
-        return []
-    counts, places = mx.sum(same, axis=1).tolist(), mx.argmax(same, axis=1).tolist()
-    return [place if count == 1 else None for count, place in zip(counts, places, strict=True)]
+    return [places[0] if len(places) == 1 else None for places in matches(batch, whole)]
 
 
-def starts(batch: Any, whole: Any) -> bool:
-    """Tell whether the first rows of a batch lie in another array in a row."""
-    import mlx.core as mx
-
-    same = matches(batch, whole)
-    rows, places = same.shape[0], same.shape[1] - same.shape[0] + 1
-    if not rows or places < 1:
-        return False
-    return bool(mx.any(mx.all(mx.stack([same[k, k : k + places] for k in range(rows)]), axis=0)).item())
+def starts(mine: list[float], values: list[float]) -> bool:
+    """Tell whether numbers lie among others in a row."""
+    ends = len(values) - len(mine)
+    return any(values[k : k + len(mine)] == mine for k, one in enumerate(values) if one == mine[0] and k <= ends)
 
 
 def is_in_a_row(places: list[int | None]) -> bool:

@@ -13,6 +13,7 @@ from mlxprobe.agent.introspection import isolated_import
 from mlxprobe.agent.recording.call_context import Home, Nesting
 from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.recording.recorder import NEVER, Recorder
+from mlxprobe.agent.recording.row_ledger import Ledger
 from mlxprobe.agent.sampling.inspector import Inspector, missing
 from mlxprobe.agent.sampling.overhead_budget import Looks, is_landmark, next_landmark
 from mlxprobe.agent.sampling.pending_ops import UPDATE, Backlog
@@ -34,7 +35,7 @@ class Wishes:
         self.attends = False  # whether the place where the mask of an attention is decided is asked for
         self.doubted = False  # whether what is or will be told may prove wrong: landmarks are looked at anyhow then
         self.asking: Callable[[], bool] | None = None  # before the next step: whether it is to be sampled
-        self.shuffled = 0  # rows that came again at another place of a batch
+        self.rows = Ledger()
         self.alone = 0  # calls of a trained model with one row, outside of gradient calls
 
     def ask(self, question: Callable[[], bool]) -> None:

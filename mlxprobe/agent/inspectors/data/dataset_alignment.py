@@ -13,6 +13,7 @@ from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.introspection.trees import is_array
 from mlxprobe.agent.recording import row_lookup
 from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.recording.row_ledger import hashes
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.agent.sampling.overhead_budget import is_landmark
@@ -27,7 +28,7 @@ from mlxprobe.protocol.facts.data import (
 
 ARRAYS, LARGE, LAZY = 6, 1 << 24, 24  # of a call; bytes of one; that the program holds
 SURE, LOOKS, STRANGE = 40, 3, 8  # rows, looks; rows with targets turned another way
-SHIFTS = (1, -1, 2, -2, 3, -3)
+SHIFTS = (0, 1, -1, 2, -2, 3, -3)
 HALF = 0.5  # of a batch's rows are to be found; of an array's are seen
 ENOUGH, ANYWHERE = 48, 0.1  # rows that were looked up; of them in what was to be kept apart
 SURE_ERRORS = 4.0  # standard errors by which more are found than repeat among the kept rows
@@ -38,11 +39,10 @@ class Pair:
     """An argument beside a batch, and an array of which it may be the same rows."""
 
     def __init__(self) -> None:
-        self.rows = self.same = self.looks = self.in_order = 0
-        self.shifted: Counter[int] = Counter()
-        self.right = self.wrong = self.itself = (
-            0  # rows turned as the batch's, and otherwise; those where it is the batch
-        )
+        self.rows = self.looks = self.in_order = 0
+        self.shifted: Counter[int] = Counter()  # rows that lie so many places further on
+        self.right = self.wrong = 0  # rows turned as the batch's, and otherwise
+        self.itself = 0  # of these, those where it is the batch
         self.cut = 0  # rows that have lost their fraction
 
 
@@ -117,9 +117,9 @@ class Places(Inspector):
             if not row_lookup.tells_apart(batch, whole):
                 continue
             found = row_lookup.matches(batch, whole)
-            told = sum(found.any(axis=1).tolist()) if found.size else 0
+            told = sum(map(bool, found))
             own, repeated = row_lookup.repeated(whole) if told else (0, 0)
-            self._kept.setdefault(called, []).append((found.shape[0], told, own, repeated))
+            self._kept.setdefault(called, []).append((len(found), told, own, repeated))
         larger = [pair for pair in fits if pair[1].shape[0] > batch.shape[0] and pair not in kept]
         for called, whole in larger:
             places = row_lookup.positions(batch, whole)
@@ -155,7 +155,6 @@ class Places(Inspector):
                 )
                 pair.looks += 1
                 pair.rows += len(known)
-                pair.same += sum(mine[row] == values[place] for row, place in known.items())
                 if id(one) in self._squared and not is_amount(one):
                     pair.cut += sum(0 < abs(values[k] - mine[row]) < 1 for row, k in known.items())
                 for shift in SHIFTS:
@@ -164,14 +163,12 @@ class Places(Inspector):
                         for row, place in known.items()
                     )
                 rare = len(values) * (max(Counter(values).values()) / len(values)) ** len(mine) < 1e-3
-                pair.in_order += rare and row_lookup.starts(one.reshape(-1, 1), target.reshape(-1, 1))
+                pair.in_order += rare and row_lookup.starts(mine, values)
 
     def _turn(
         self, name: str, larger: list[tuple[str, Any]], arrays: dict[str, Any], wholes: list[tuple[str, Any]]
     ) -> None:
         """See whether what is compared with images is turned round as they are."""
-        import mlx.core as mx
-
         batch = arrays[name]
         beside = [
             (other, one)
@@ -181,25 +178,20 @@ class Places(Inspector):
         for _, whole in larger if beside else ():
             ways = {axes: row_lookup.positions(row_lookup.turned(batch, axes), whole) for axes in row_lookup.TURNS}
             for other, one in beside:
+                mine = {way: list(hashes(row_lookup.turned(one, way)[: row_lookup.ROWS])) for way in row_lookup.TURNS}
                 for called, target in wholes:
                     if target is whole or tuple(target.shape) != (whole.shape[0], *one.shape[1:]):
                         continue
                     pair = self._pairs.setdefault((name, other, called), Pair())
                     for axes, places in ways.items():
-                        rows = [row for row, place in enumerate(places) if place is not None]
-                        if not rows:
-                            continue
-                        there = row_lookup.taken(target, [places[row] or 0 for row in rows])
-                        mine = {way: row_lookup.turned(one, way)[mx.array(rows)] for way in row_lookup.TURNS}
-                        same = {
-                            way: mx.all((each == there).reshape(len(rows), -1), axis=1).tolist()
-                            for way, each in mine.items()
-                        }
-                        for k in range(len(rows)):
-                            others = any(each[k] for way, each in same.items() if way != axes)
-                            pair.right += same[axes][k] and bool(axes) and not others  # else it looks the same turned
-                            pair.wrong += not same[axes][k] and others
-                            pair.itself += bool(axes) and not same[axes][k] and others
+                        known = {row: place for row, place in enumerate(places) if place is not None}
+                        there = hashes(row_lookup.taken(target, list(known.values()))) if known else ()
+                        for row, belongs in zip(known, there, strict=True):
+                            same = {way for way in row_lookup.TURNS if mine[way][row] == belongs}
+                            pair.right += same == {axes} != {()}  # else it looks the same turned
+                            wrong = bool(same) and axes not in same
+                            pair.wrong += wrong
+                            pair.itself += wrong and bool(axes)
 
     def finish(self) -> None:
         self._tell_of_split()
@@ -229,7 +221,7 @@ class Places(Inspector):
                 self.inspection.recorder.fact(TrainedOnHeldOut(whole=called, rows=rows, found=found), self._site)
 
     def _tell_of_pairs(self) -> None:
-        agree = {key for key, pair in self._pairs.items() if pair.rows and pair.same == pair.rows}
+        agree = {key for key, pair in self._pairs.items() if pair.rows and pair.shifted[0] == pair.rows}
         right = {key[:2] for key in agree} | {(key[0], key[2]) for key in agree}
         for (name, other, called), pair in self._pairs.items():
             told = {"argument": other, "beside": name, "whole": called}
@@ -238,12 +230,12 @@ class Places(Inspector):
                 self.inspection.recorder.fact(TurnedApart(turned=turned, stays=stays, rows=pair.wrong), self._site)
             if (name, other) in right or (name, called) in right or pair.rows < SURE or pair.looks < LOOKS:
                 continue
-            if pair.cut + pair.same == pair.rows <= 2 * pair.cut:
+            if pair.cut + pair.shifted[0] == pair.rows <= 2 * pair.cut:
                 self.inspection.recorder.fact(TargetsCut(**told, cut=pair.cut, rows=pair.rows), self._site)
                 continue
             path = self._paths[name]
             shift = next((one for one, rows in pair.shifted.items() if rows == pair.rows), 0)
-            if shift and pair.same < 0.9 * pair.rows and not path.ordered:
+            if shift and pair.shifted[0] < 0.9 * pair.rows and not path.ordered:
                 self.inspection.recorder.fact(TargetsShifted(**told, shift=shift, rows=pair.rows), self._site)
-            elif pair.in_order == pair.looks and not path.in_order and pair.same < 0.9 * pair.rows:
+            elif pair.in_order == pair.looks and not path.in_order and pair.shifted[0] < 0.9 * pair.rows:
                 self.inspection.recorder.fact(TargetsInOrder(**told, rows=pair.rows), self._site)

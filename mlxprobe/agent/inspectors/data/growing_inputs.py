@@ -7,8 +7,9 @@ from typing import Any
 from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.introspection import call_site, isolated_import
 from mlxprobe.agent.patching import static
-from mlxprobe.agent.recording import source_arrays
+from mlxprobe.agent.recording import row_lookup, source_arrays
 from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.recording.row_ledger import hashes
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.data import InputGrows
@@ -17,7 +18,7 @@ ENOUGH = 5  # looks, each with more than the one before
 FACTOR = 3
 PASSES = 8  # over the same rows
 ROWS = COLUMNS = 12  # of an array, that are compared
-DISTINCT = 4  # rows
+DISTINCT = 4  # rows: episodes may begin alike, and then rest
 
 
 class Sizes(Inspector):
@@ -36,7 +37,7 @@ class Sizes(Inspector):
         self._rests = False  # whether two looks have met the same size
         self._held: tuple[list[Any], tuple[str, int]] | None = None  # the largest arrays of a step's first call
         self._shape: tuple[int, ...] = ()
-        self._before: list[list[list[float]]] = []  # values of some of their rows at the last look
+        self._before: list[list[int]] = []  # hashes of some of their rows at the last look
         self._kept = 0  # looks in a row that found those again
         self._built = call_site.NOWHERE  # where what grows is made longer
         self._is_part = False  # whether the program has held longer rows than those that it gave
@@ -87,10 +88,10 @@ class Sizes(Inspector):
         if arrays and tuple(arrays[0].shape) == self._shape and self._before:
             return  # several passes over the same rows
         if arrays and not self.inspection.inside and not self.inspection.pending(arrays):
-            if all(map(tells, self._before)):
+            if all(len({*each}) >= DISTINCT for each in self._before):
                 self._kept = self._kept + 1 if self._are_kept(arrays) else 0
             self._shape = tuple(arrays[0].shape)
-            self._before = [values(one, self._shape[0], 0) for one in arrays]
+            self._before = [some(one, self._shape[0], 0) for one in arrays]
         else:
             self._kept, self._before = 0, []
         if self._rises >= ENOUGH and self._last[0] >= FACTOR * self._first[0] and self._is_steady():
@@ -114,10 +115,10 @@ class Sizes(Inspector):
             return False
         rows, more = was[0], now[0] - was[0]
         if more > 0:
-            return any([values(one, rows, start) for one in arrays] == before for start in (0, more))
+            return any([some(one, rows, start) for one in arrays] == before for start in (0, more))
         longer = now[1] - was[1] if len(now) > 1 and not more and all(one.ndim > 1 for one in arrays) else 0
         starts = (0, longer) if longer > 0 else ()
-        return any([values(one[:, at : at + was[1]], rows, 0) for one in arrays] == before for at in starts)
+        return any([some(one[:, at : at + was[1]], rows, 0) for one in arrays] == before for at in starts)
 
 
 def is_part(array: Any) -> bool:
@@ -127,13 +128,6 @@ def is_part(array: Any) -> bool:
     return any(o[:1] + o[2:] == shape[:1] + shape[2:] and o[1] > shape[1] for o in others if len(o) == len(shape) > 1)
 
 
-def values(array: Any, rows: int, start: int) -> list[list[float]]:
-    """Return some values of so many rows of an evaluated array, spread over them all."""
-    flat = array[start : start + rows].reshape(rows, -1)
-    some = flat[:: -(-rows // ROWS), :: -(-flat.shape[1] // COLUMNS)]
-    return lazy_graph.rows(some)
-
-
-def tells(some: list[list[float]]) -> bool:
-    """Tell whether rows are other than each other: episodes may begin alike, and then rest."""
-    return len(set(map(tuple, some))) >= DISTINCT
+def some(array: Any, rows: int, start: int) -> list[int]:
+    """Hash some of so many rows of an evaluated array, by some of their values, spread over them all."""
+    return [*hashes(row_lookup.keys(array[start : start + rows][:: -(-rows // ROWS)], COLUMNS))]

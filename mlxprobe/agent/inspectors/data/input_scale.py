@@ -10,7 +10,8 @@ from mlxprobe.agent.inspectors.losses.loss_graph import is_amount, unique
 from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.patching import static
 from mlxprobe.agent.recording.gradient_call import Call
-from mlxprobe.agent.recording.row_lookup import is_standard, keys
+from mlxprobe.agent.recording.row_ledger import hashes
+from mlxprobe.agent.recording.row_lookup import is_standard
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.data import OtherScale, StandardisedAlone
@@ -37,8 +38,8 @@ class Scales(Inspector):
         self._within: list[tuple[float, float]] = []
         self._outside: list[tuple[float, float]] = []
         self._shape: tuple[int, ...] = ()  # of a row
-        self._rows: list[list[float]] = []  # some numbers of some rows of each batch
-        self._alone: list[bool] = []  # whether what is given outside has figures of its own that are those of a scale
+        self._trained: set[int] = set()  # hashes of some rows of each batch
+        self._alone: list[bool] = []  # whether what is given outside is scaled by its own figures, and not trained on
         self._site = ("", 0)
 
     def called(self, call: Call) -> None:
@@ -48,7 +49,7 @@ class Scales(Inspector):
         if len(self._within) < LOOKS and shape is not None and shape == (self._shape or shape):
             self._shape = shape
             self._within += (figures := read(given[0]))
-            self._rows += lazy_graph.rows(keys(given[0][:FEW])) if figures else []
+            self._trained |= {*hashes(given[0][:FEW])} if figures else set()
 
     def _fed(self, args: tuple[Any, ...]) -> None:
         """A trained model was called outside of a gradient call."""
@@ -56,17 +57,10 @@ class Scales(Inspector):
         self.inspection.alone += static.shape(one) == (1, *self._shape) != (1,)
         if len(self._outside) < LOOKS and is_read(one) and tuple(one.shape[1:]) == self._shape:
             self._outside += (figures := read(one))
-            self._alone += [self._is_alone(one) for _ in figures]
+            if figures:
+                table = one.ndim < 3 and one.shape[0] >= MANY and is_standard(one)
+                self._alone.append(table and self._trained.isdisjoint(hashes(one)))
             self._site = self._site if len(self._outside) > 1 else call_site.calling()
-
-    def _is_alone(self, one: Any) -> bool:
-        """Tell whether the columns were scaled by figures of their own, and none of the rows is trained on."""
-        import mlx.core as mx
-
-        if one.ndim > 2 or one.shape[0] < MANY or not is_standard(one):
-            return False
-        every, rows = keys(one), mx.array(self._rows)
-        return not bool(mx.any(mx.all(rows[:, None] == every[None], axis=-1)).item())
 
     def finish(self) -> None:
         if len(self._alone) >= SURE <= len(self._within) and all(self._alone):

@@ -11,16 +11,15 @@ from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.losses.loss_graph import unique
 from mlxprobe.agent.patching import static
 from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.recording.row_ledger import ROWS
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.data import TargetsTorn
 from mlxprobe.protocol.facts.losses import Supervision
 
-ROWS, SAMPLES = 64, 8  # of a batch; values of a row, beside two sums over all of it
 NUMBERS, IDS = 4, 8  # of a row, by which it is known again
 CLASSES = 32
-MOST = 20_000  # rows that are remembered
 LOOKS = 200
 # Rows that came again are drawn from one of two binomials. Shuffled apart, each has its first target with the chance p
 # that any two targets are the same: two standard deviations above that leave out one such program in fifty. Where
@@ -30,35 +29,26 @@ LOOKS = 200
 DOUBT, SURE = 2.0, 3.1
 BELONG = 0.5  # of the targets, at least
 ENOUGH = 20
-Row = tuple[float, ...]
 Task = tuple[int, tuple[Any, ...]]  # a model's stream of losses, and what the loss function was made with
 
 
 class Path:
-    """The rows of one model, each with the target that it came with first."""
+    """The targets of one task, beside those that their rows came with first."""
 
     def __init__(self) -> None:
-        self.first: dict[Row, float] = {}
         self.targets: Counter[float] = Counter()
-        self.again = self.same = self.moved = 0
+        self.again = self.same = 0  # rows that came again, and those with their first target
         self.pairs = self.agree = 0  # rows of one look that had one target at first, and have one again
-        self._beside: dict[Row, tuple[int, Row]] = {}  # its place when it came first, and the row before
 
-    def take(self, row: Row, target: float, place: int = 0, before: Row = ()) -> None:
-        """Take in one row; where it comes again, see whether it does at another place and after another row."""
-        self.targets[target] += 1
-        if row in self.first:
-            self.moved += all(one != other for one, other in zip(self._beside[row], (place, before), strict=True))
-            self.again += 1
-            self.same += self.first[row] == target
-        elif len(self.first) < MOST:
-            self.first[row], self._beside[row] = target, (place, before)
-
-    def compare(self, rows: list[tuple[float, float]]) -> None:
-        """Take in what the rows of one look that came again had at first, and what they have."""
-        for first, members in Counter(first for first, _ in rows).items():
+    def take(self, firsts: list[float | None], targets: list[float]) -> None:
+        """Take in the targets of one look; of a row that comes again the first one is known."""
+        self.targets.update(targets)
+        again = [(before, now) for before, now in zip(firsts, targets, strict=False) if before is not None]
+        self.again += len(again)
+        self.same += sum(before == now for before, now in again)
+        for first, members in Counter(before for before, _ in again).items():
             self.pairs += members * (members - 1) // 2
-            now = Counter(target for before, target in rows if before == first)
+            now = Counter(target for before, target in again if before == first)
             self.agree += sum(count * (count - 1) // 2 for count in now.values())
 
     def is_renamed(self) -> bool:
@@ -88,7 +78,7 @@ class Path:
 
 
 class Pairs(Inspector):
-    """Remember rows by some of their values, in the batches that are looked at."""
+    """Enter the rows of gradient calls in the ledger, and see which targets they had before."""
 
     emits = (Supervision, TargetsTorn)
     builds_on = ("Losses",)
@@ -129,17 +119,8 @@ class Pairs(Inspector):
             return
         self._looks += 1
         task, inputs, target, self._site = held
-        rows = zip(*(known_by(one) for one in inputs), strict=True)
-        path = self._paths.setdefault(task, Path())
-        moved, before = path.moved, Row()
-        again: list[tuple[float, float]] = []
-        for place, (parts, value) in enumerate(zip(rows, lazy_graph.numbers(target.reshape(-1)[:ROWS]), strict=True)):
-            row = tuple(number for part in parts for number in part)
-            again += [(path.first[row], value)] if row in path.first else []
-            path.take(row, value, place, before)
-            before = row
-        path.compare(again)
-        self.inspection.shuffled += path.moved - moved
+        targets = lazy_graph.numbers(target.reshape(-1)[:ROWS])
+        self._paths.setdefault(task, Path()).take(self.inspection.rows.enter(task, inputs, targets), targets)
 
     def finish(self) -> None:
         recorder = self.inspection.recorder
@@ -165,16 +146,3 @@ def tells(one: Any, rows: int) -> bool:
 
     each = one.size // rows if one.ndim > 1 and one.shape[0] == rows else 0
     return bool(each >= (IDS if mx.issubdtype(one.dtype, mx.integer) else NUMBERS))
-
-
-def known_by(one: Any) -> list[list[float]]:
-    """Describe the first rows of an array: by some values, and two sums of all in which each place has its own weight.
-
-    The weights do not grow evenly: of rows that are one-hot at each place, even ones give many the same sum.
-    """
-    import mlx.core as mx
-
-    flat = one[:ROWS].reshape(min(ROWS, one.shape[0]), -1).astype(mx.float32)
-    square = mx.arange(1, flat.shape[1] + 1).astype(mx.float32) ** 2
-    sums = mx.stack([(flat * mx.sin(square)).sum(axis=1), (flat * mx.cos(square)).sum(axis=1)], axis=1)
-    return lazy_graph.rows(mx.concatenate([flat[:, :: -(-flat.shape[1] // SAMPLES)], sums], axis=1))

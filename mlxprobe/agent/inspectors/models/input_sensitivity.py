@@ -110,7 +110,7 @@ class Dependence(Inspector):
         """List by fact what is to be asked of a call."""
         asks: dict[type[Fact], Callable[[], Found]] = {InputIdle: probe.idle, OnePlace: probe.places}
         if any(one.ndim and one.shape[0] == probe.rows for one in targets):
-            shuffled, alone = self.inspection.shuffled >= SHUFFLED, self.inspection.alone >= ALONE
+            shuffled, alone = self.inspection.rows.moved >= SHUFFLED, self.inspection.alone >= ALONE
             told = {"shuffled": shuffled or alone, "ordered": not shuffled and alone}
             asks[RowsMixed] = functools.partial(probe.mixed, **told)
         if step >= TAUGHT:
