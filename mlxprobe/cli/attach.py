@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import psutil
 
-from mlxprobe.cli.common import JUDGED_NOT, deliver, leave, tell, with_report, with_settings
+from mlxprobe.cli.common import JUDGED_NOT, deliver, in_background, leave, tell, with_report, with_settings
 from mlxprobe.schema.enums import Live
 from mlxprobe.schema.errors import UsageError
 from mlxprobe.settings.table import Settings, resolve
@@ -50,7 +49,7 @@ def attach(pid: int, agent: bool, form: str, output: Path | None, **flags: Any) 
         raise UsageError(f"{pid}: this process has ended, and its parent has not asked how")
     if agent:
         leave(watch_within(pid, settings, form, output))
-    threading.Thread(target=import_reports, daemon=True).start()  # a look is mostly waiting
+    in_background(import_reports)  # a look is mostly waiting
     seen = look_at(pid, settings.stall_s)
     from mlxprobe.cli.display import shown
     from mlxprobe.reports import live

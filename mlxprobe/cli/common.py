@@ -6,6 +6,7 @@ import gc
 import importlib
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,7 +18,7 @@ import mlxprobe
 from mlxprobe.cli import FILES
 from mlxprobe.cli.streams import is_of_stdout
 from mlxprobe.schema.errors import ProbeError, UsageError
-from mlxprobe.schema.texts import lines, shortened
+from mlxprobe.schema.texts import plain, shortened
 from mlxprobe.settings.table import TABLE, Settings
 
 JUDGED_NOT, INTERRUPTED = 2, 130
@@ -235,14 +236,24 @@ def latest(settings: Settings, *, everything: bool) -> Path:
 
 
 def tell(problem: str) -> None:
-    """Say something on stderr."""
-    show(f"mlxprobe: {lines(problem)}\n")
+    """Write one line on stderr."""
+    show(f"mlxprobe: {plain(problem)}\n")
 
 
 def show(text: str) -> None:
     """Write on stderr; a terminal that was closed, a reader who has gone and a full disk lose it, and end nothing."""
     with suppress(OSError):
         click.echo(text, nl=False, err=True)
+
+
+def in_background(load: Callable[[], None]) -> None:
+    """Import modules on a thread; one that is missing is reported by the main thread, which needs it too."""
+
+    def run() -> None:
+        with suppress(ImportError):
+            load()
+
+    threading.Thread(target=run, daemon=True).start()
 
 
 def leave(code: int) -> None:

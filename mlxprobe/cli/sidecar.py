@@ -9,7 +9,6 @@ import os
 import select
 import signal
 import socket
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -19,7 +18,7 @@ import click
 import psutil
 
 from mlxprobe.agent.wire.json_lines import Line
-from mlxprobe.cli.common import tell
+from mlxprobe.cli.common import in_background, tell
 from mlxprobe.schema.errors import ProbeError, UsageError
 from mlxprobe.schema.program import Program
 from mlxprobe.settings.table import Settings, cache_folder, resolve
@@ -71,7 +70,7 @@ class Watching:
                 self._hear()
             for order in self._taken():
                 if "prepare" in order:
-                    threading.Thread(target=prepare, daemon=True).start()
+                    in_background(prepare)
                 if "begin" in order:
                     self._serve(order)
 

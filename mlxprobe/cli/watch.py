@@ -6,7 +6,6 @@ import os
 import resource
 import signal
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlxprobe.cli.common import INTERRUPTED, JUDGED_NOT, check_output, leave, with_report, with_settings
+from mlxprobe.cli.common import INTERRUPTED, JUDGED_NOT, check_output, in_background, leave, with_report, with_settings
 from mlxprobe.cli.program import Program, command_of, with_program
 from mlxprobe.cli.watch_output import Report
 from mlxprobe.schema.errors import ProbeError, UsageError
@@ -171,7 +170,7 @@ def read_baseline(
 def begun(output: Path | None) -> None:
     """Release the descriptors that the started program was handed, except the report's own; import the report."""
     give_up(fd for fd in inherited().descriptors if not is_open_as(fd, output))
-    threading.Thread(target=import_reports, daemon=True).start()
+    in_background(import_reports)
 
 
 def is_open_as(fd: int, file: Path | None) -> bool:
@@ -191,12 +190,13 @@ def import_reports() -> None:
     import platform
 
     gc.disable()
-    import mlxprobe.cli.display
-    import mlxprobe.reports.diagnosis
-    import mlxprobe.runner.judging  # noqa: F401
-
-    gc.freeze()
-    gc.enable()
+    try:
+        import mlxprobe.cli.display
+        import mlxprobe.reports.diagnosis
+        import mlxprobe.runner.judging  # noqa: F401
+    finally:
+        gc.freeze()
+        gc.enable()
     platform.platform()  # it asks another program, once
 
 
