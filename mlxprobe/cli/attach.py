@@ -51,12 +51,9 @@ def attach(pid: int, agent: bool, form: str, output: Path | None, **flags: Any) 
         leave(watch_within(pid, settings, form, output))
     in_background(import_reports)  # a look is mostly waiting
     seen = look_at(pid, settings.stall_s)
-    from mlxprobe.cli.display import shown
     from mlxprobe.reports import live
 
-    deliver(
-        form, output, lambda name: live.FORMATS[name](seen), lambda: click.echo(shown(live.renderable(seen)), nl=False)
-    )
+    deliver(form, output, lambda name: live.FORMATS[name](seen), show=lambda: live.renderable(seen))
     leave(CODES[seen.state])
 
 

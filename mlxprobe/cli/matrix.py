@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from mlxprobe.upgrade.matrix import Matrix
 
 MATRIX_FILE = Path("reports") / "matrix.json"
-NOT_FOUND = 1
 
 
 @click.command()
@@ -146,15 +145,9 @@ def merge(files: tuple[Path, ...], form: str, output: Path | None) -> None:
 
 
 def _deliver_ranks(found: Any, form: str, output: Path | None) -> None:
-    from mlxprobe.cli.display import shown
     from mlxprobe.reports import WATCH_FORMATS, diagnosis
 
-    deliver(
-        form,
-        output,
-        lambda name: WATCH_FORMATS[name](found),
-        lambda: click.echo(shown(diagnosis.renderable(found)), nl=False),
-    )
+    deliver(form, output, lambda name: WATCH_FORMATS[name](found), show=lambda: diagnosis.renderable(found))
 
 
 def _deliver(found: Any, form: str, output: Path | None, random: Any = None) -> None:
@@ -167,7 +160,7 @@ def _deliver(found: Any, form: str, output: Path | None, random: Any = None) -> 
     def told(name: str) -> str:
         return str(forms[name](found)) + ("\n" + FUZZ_FORMATS[name](random) if random else "")
 
-    deliver(form, output, told, lambda: click.echo(told("text"), nl=False))
+    deliver(form, output, told)
 
 
 @click.command()

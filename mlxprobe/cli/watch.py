@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 import signal
@@ -14,13 +15,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlxprobe.cli.common import INTERRUPTED, JUDGED_NOT, check_output, in_background, leave, with_report, with_settings
+from mlxprobe.cli.common import (
+    INTERRUPTED,
+    JUDGED_NOT,
+    check_output,
+    duration,
+    in_background,
+    leave,
+    with_report,
+    with_settings,
+)
 from mlxprobe.cli.program import Program, command_of, with_program
 from mlxprobe.cli.watch_output import Report
 from mlxprobe.schema.errors import ProbeError, UsageError
 from mlxprobe.schema.texts import encodable
-from mlxprobe.settings.table import SECONDS_WORDS, resolve
-from mlxprobe.settings.validators import seconds
+from mlxprobe.settings.table import resolve
 from mlxprobe.supervisor.reaper import SHARED, give_up
 from mlxprobe.supervisor.reaper_client import inherited
 
@@ -83,7 +92,10 @@ def watch(
     before, known = read_baseline(output, baseline, words if is_command else words[:1])
     chosen = Selection(select=select, ignore=ignore, known=known)
     last = output is not None and not sys.stderr.isatty()
-    report = Report(form, output, chosen, before, sheet=sheet, every_s=every_s(every, output), last=last)
+    if every is not None and output is None:
+        raise UsageError("--every requires --output")
+    every_s = duration("--every", every)
+    report = Report(form, output, chosen, before, sheet=sheet, every_s=every_s or math.inf, last=last)
     program = Watched(name=encodable(words[0]), command=command, terminal=True, device=settings.device)
     running = Watch(program, settings, Enough(steps=steps, finding=until_finding))
     running.begun = lambda: begun(output)
@@ -135,22 +147,6 @@ def reported(running: Watch, report: Report, *, live: bool) -> Record:
         record = report.record(running, seen)
         report.deliver(record)  # one Ctrl-C too many is not to cost the report
     return record
-
-
-def every_s(told: str | None, output: Path | None) -> float:
-    """Return after how many seconds a report is written anew; never where nobody asks.
-
-    Raises:
-        UsageError: it is no time, or there is no file to write.
-    """
-    if told is None:
-        return float("inf")
-    if output is None:
-        raise UsageError("--every writes --output anew, and there is none")
-    try:
-        return seconds(told)
-    except ValueError:
-        raise UsageError(f"--every: {told!r} is not {SECONDS_WORDS}") from None
 
 
 def read_baseline(

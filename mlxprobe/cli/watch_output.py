@@ -89,20 +89,12 @@ class Report:
 
     def record(self, running: Watch, seen: Sequence[ProgramRecord], *, complete: bool = True) -> Record:
         """Put a program's rows into a record, each with the findings that count."""
-        import mlxprobe
         from mlxprobe.runner.finding_filter import selected
-        from mlxprobe.schema.record import Record
-        from mlxprobe.schema.record_io import SCHEMA_VERSION, now
+        from mlxprobe.schema.record_io import new_record
 
-        return Record(
-            schema_version=SCHEMA_VERSION,
-            mlxprobe=mlxprobe.__version__,
-            time=now(),
-            environment=running.environment,
-            programs=tuple(selected(one, self._chosen) for one in seen),
-            complete=complete,
-            wall_s=time.monotonic() - self._began_s,
-        )
+        rows = (selected(one, self._chosen) for one in seen)
+        wall_s = time.monotonic() - self._began_s
+        return new_record(running.environment, rows, complete=complete, wall_s=wall_s)
 
     def deliver(self, record: Record) -> None:
         """Write the report: into the file in its form; its text, or without a file its form, on stderr.

@@ -180,7 +180,7 @@ def test_what_we_fail_at_is_told_once() -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--every", "1min"], "--every writes --output anew, and there is none"),
+        (["--every", "1min"], "--every requires --output"),
         (["--every", "soon", "--output", "x.json"], "--every: 'soon' is not a time from 1ms"),
     ],
     ids=["no file", "no time"],
