@@ -39,7 +39,7 @@ def attach(pid: int, agent: bool, form: str, output: Path | None, **flags: Any) 
     """
     from mlxprobe.runner.attaching import attach as look_at
     from mlxprobe.schema.record_io import check_writable
-    from mlxprobe.supervisor.process_tree_snapshot import has_ended
+    from mlxprobe.supervisor.process_snapshot import has_ended
 
     settings = resolve(flags)
     check_writable(output)

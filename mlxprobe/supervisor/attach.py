@@ -12,13 +12,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from mlxprobe.schema.live import Looked
 from mlxprobe.schema.observation import Stack
-from mlxprobe.supervisor import process_tree_snapshot
+from mlxprobe.supervisor import process_snapshot
 from mlxprobe.supervisor.hang_detector import SOON, Suspicion
-from mlxprobe.supervisor.native import program
 from mlxprobe.supervisor.pipes import tail_of
-from mlxprobe.supervisor.process_snapshot import Sitter, may_progress
-from mlxprobe.supervisor.process_tree_snapshot import Readings
-from mlxprobe.supervisor.pyspy_stacks import MISSING, Spied, in_mlx
+from mlxprobe.supervisor.process_snapshot import Readings, Sitter, may_progress
+from mlxprobe.supervisor.pyspy_stacks import MISSING, Spied, in_mlx, program
 from mlxprobe.supervisor.rank_cpu import Spent
 from mlxprobe.supervisor.sample import TreeSampler
 from mlxprobe.supervisor.stack_sampling import Film
@@ -67,7 +65,7 @@ class Attachment:
         """Look until it is clear what the process does, or the time is up."""
         self._meet()
         pages = {pid: system.pages_read(pid) for pid in self.tree.pids}
-        self._before, self._wanted_s = process_tree_snapshot.readings(self.tree.pids), self.tree.wanted_s()
+        self._before, self._wanted_s = process_snapshot.readings(self.tree.pids), self.tree.wanted_s()
         with Film(self._busiest()) as film:
             self.stacks = self._take()
             self._look_inside()
@@ -100,7 +98,7 @@ class Attachment:
         return self.suspicion.is_proved(silent_s, self.limit_s) or (silent_s > self.limit_s and self._waits())
 
     def _may_progress(self, film: Film) -> bool:
-        after = process_tree_snapshot.readings(self.tree.pids)
+        after = process_snapshot.readings(self.tree.pids)
         return any(may_progress(pid, self._before, after, self.spied, film) for pid in self.members.pythons)
 
     def _goes_on(self, film: Film) -> bool:
@@ -167,10 +165,10 @@ class Attachment:
         self.tree.sample_if_due()
         for pid in self.tree.pids - self.tree.apart.keys():
             self.tree.apart[pid] = []
-            if (process := self.tree.process(pid)) and process_tree_snapshot.is_python(process):
+            if (process := self.tree.process(pid)) and process_snapshot.is_python(process):
                 self.members.pythons.add(pid)
-                process_tree_snapshot.roots_of(pid, self.spied.roots)
-                if process_tree_snapshot.rank(pid) >= 0:
+                process_snapshot.roots_of(pid, self.spied.roots)
+                if process_snapshot.rank(pid) >= 0:
                     self.members.ranks.add(pid)
 
     def _take(self) -> tuple[Stack, ...]:
@@ -195,7 +193,7 @@ class Attachment:
             looked_s=looked_s,
             limit_s=self.limit_s,
             limit_given=self._given,
-            ended=process_tree_snapshot.has_ended(self.pid) or not self.tree.pids,
+            ended=process_snapshot.has_ended(self.pid) or not self.tree.pids,
             moved=tuple(sorted(self.moved)),
             compiles=self.compiles,
             kind=silence.kind if silence else None,
@@ -240,7 +238,7 @@ class Strangers:
     @property
     def on_gpu(self) -> bool:
         """Whether any has a GPU's driver loaded."""
-        return any(map(process_tree_snapshot.on_gpu, self.pythons))
+        return any(map(process_snapshot.on_gpu, self.pythons))
 
     def crew(self) -> dict[int, Spent]:
         """Look at none: what they have built, nobody tells."""

@@ -142,9 +142,6 @@ class Child(Watched):
         """Of one that has our own streams: what has come into the file that our stderr is; nothing of a terminal's."""
         return tail_of(OWN_STDERR, self._before) if self._before >= 0 else self.tail.decode(errors="replace")
 
-    def leave(self) -> None:
-        raise RuntimeError("a child is ended, never left")
-
     def send(self, number: int, came_s: float) -> None:
         self._tell(f"signal {int(number)} {came_s}")
 

@@ -1,4 +1,4 @@
-"""What the agent told, line by line, collected for the Observation."""
+"""The events that a process has sent, line by line, collected for the Observation."""
 
 from __future__ import annotations
 
@@ -27,15 +27,42 @@ from mlxprobe.schema.observation import (
 from mlxprobe.schema.run_summary import Sheet
 from mlxprobe.schema.texts import masked
 from mlxprobe.supervisor.downsample import thin
-from mlxprobe.supervisor.event_reader import Feed
 from mlxprobe.supervisor.flight_recorder import later
 
+NO_SENSE = (msgspec.ValidationError, KeyError, TypeError, ValueError, AttributeError, OverflowError)
+SHOWN_CHARACTERS = 60
 NO_PROGRESS = {"memory", "collectives", "site", "kind", "seen", "held"}  # they come of themselves, or because we asked
 MOST_COLLECTIVES = 2000
 MOST_TRACED = 100
 MOST_FACTS = 10_000
 MOST_LOST = 100  # kinds and names
 MOST_FORKS = 1000  # those that live are among the last
+
+
+class Feed:
+    """Take in event lines. Those that make no sense are counted, and the first one is kept."""
+
+    def __init__(self) -> None:
+        self.garbled = 0
+        self.nonsense = ""
+
+    def feed(self, lines: bytes) -> bool:
+        """Take in complete lines; return whether they show progress of the program."""
+        moved = False
+        for line in lines.splitlines():
+            try:
+                moved |= line.startswith(b"{") and self.take(msgspec.json.decode(line))
+                makes_sense = line.startswith(b"{")
+            except (msgspec.DecodeError, *NO_SENSE):
+                makes_sense = False
+            if not makes_sense:
+                self.garbled += 1
+                self.nonsense = self.nonsense or repr(line[:SHOWN_CHARACTERS].decode(errors="replace"))
+        return moved
+
+    def take(self, event: dict[str, Any]) -> bool:
+        """Take in one event; return whether it is progress."""
+        raise NotImplementedError
 
 
 class EventLog(Feed):

@@ -33,14 +33,6 @@ class Host(Watched):
     def over(self) -> bool:
         return self._over
 
-    @property
-    def above_pid(self) -> int:
-        return 0
-
-    @property
-    def silenced(self) -> bool:
-        return False
-
     def leave(self) -> None:
         self._over, self.exited_s = True, time.monotonic()
 
@@ -51,12 +43,6 @@ class Host(Watched):
             self._looked_s = time.monotonic()
             if not lives(self._process):
                 self.leave()
-
-    def output(self) -> str:
-        return ""
-
-    def send(self, number: int, came_s: float) -> None:
-        return None
 
     def end(self, *, gently: bool) -> None:
         self.pump(0)

@@ -13,7 +13,7 @@ import msgspec
 
 from mlxprobe.schema.enums import HangKind
 from mlxprobe.schema.observation import Silence, Stack
-from mlxprobe.supervisor.native import with_native
+from mlxprobe.supervisor.pyspy_stacks import with_native
 from mlxprobe.supervisor.rank_cpu import Crew, Spent
 from mlxprobe.supervisor.sample import TreeSampler
 from mlxprobe.supervisor.stacks import lines_of

@@ -8,8 +8,7 @@ from typing import Any
 
 from mlxprobe.agent.introspection.code_ownership import Roots
 from mlxprobe.protocol.facts.processes import ChildEnded
-from mlxprobe.supervisor.event_log import EventLog
-from mlxprobe.supervisor.event_reader import NO_SENSE, Feed
+from mlxprobe.supervisor.event_log import NO_SENSE, EventLog, Feed
 from mlxprobe.supervisor.jobs import Jobs
 from mlxprobe.supervisor.rank_cpu import Spent, looked_at
 

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mlxprobe.schema.live import Scope, proves
-from mlxprobe.supervisor import process_tree_snapshot
-from mlxprobe.supervisor.native import program
+from mlxprobe.supervisor import process_snapshot
+from mlxprobe.supervisor.pyspy_stacks import program
 from mlxprobe.supervisor.scratch import Scratch
 
 RATE = 200
@@ -46,7 +46,7 @@ class Film:
     def go_on(self) -> None:
         """Look for another second."""
         self._began_s = time.monotonic()
-        self._before = process_tree_snapshot.readings(self._pids)
+        self._before = process_snapshot.readings(self._pids)
         self._running = {(pid, how): self._started(pid, how) for pid in self._pids for how in ("idle", "gil")}
 
     def _started(self, pid: int, how: str) -> subprocess.Popen[bytes]:
@@ -69,7 +69,7 @@ class Film:
             del self._running[key]
             self._read(*key)
         if not self._running:
-            for thread, now in process_tree_snapshot.readings(self._pids).items():
+            for thread, now in process_snapshot.readings(self._pids).items():
                 before = self._before.get(thread, now)
                 self.cpu_s[thread] = self.cpu_s.get(thread, 0.0) + now.cpu_s - before.cpu_s
                 self.waited_s[thread[0]] = self.waited_s.get(thread[0], 0.0) + now.waited_s - before.waited_s

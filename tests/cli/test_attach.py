@@ -29,12 +29,12 @@ from mlxprobe.reports.docs.schema import told
 from mlxprobe.schema.enums import HangKind
 from mlxprobe.schema.live import Attached
 from mlxprobe.selftest.hostile import CHILDREN, MARK, Child, ended
-from mlxprobe.supervisor import native
+from mlxprobe.supervisor import pyspy_stacks
 from mlxprobe.system import interface
 from mlxprobe.system.system import system
 
 NEEDS_SPY = pytest.mark.skipif(
-    sys.platform != "linux" or not native.program(), reason="py-spy is in the extra `native`"
+    sys.platform != "linux" or not pyspy_stacks.program(), reason="py-spy is in the extra `native`"
 )
 WITHIN_S = 120
 ATTACHMENTS = 3
@@ -261,7 +261,7 @@ def test_nobody_stops_what_is_attached_to(tmp_path: Path) -> None:
         before = left(pid)
         assert seen(pid)[1]["state"] == "alive"
         assert left(pid) == before
-        subprocess.run([native.program(), "dump", "--pid", str(pid)], capture_output=True, check=True)
+        subprocess.run([pyspy_stacks.program(), "dump", "--pid", str(pid)], capture_output=True, check=True)
         assert left(pid) == before + 1  # whoever stops it is counted
 
 
