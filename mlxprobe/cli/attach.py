@@ -18,6 +18,7 @@ from mlxprobe.schema.errors import UsageError
 from mlxprobe.settings.table import Settings, resolve
 
 if TYPE_CHECKING:
+    from mlxprobe.schema.live import Attached
     from mlxprobe.supervisor.watch import Watcher
 
 COMES_WITHIN_S = 10.0
@@ -37,7 +38,6 @@ def attach(pid: int, agent: bool, form: str, output: Path | None, **flags: Any) 
     --stall-limit it looks for as long, and judges as `watch` does with that limit. Exit code 0: alive or idle; 1:
     deadlock or stall; 2: that could not be judged.
     """
-    from mlxprobe.runner.attaching import attach as look_at
     from mlxprobe.schema.record_io import check_writable
     from mlxprobe.supervisor.process_snapshot import has_ended
 
@@ -50,11 +50,37 @@ def attach(pid: int, agent: bool, form: str, output: Path | None, **flags: Any) 
     if agent:
         leave(watch_within(pid, settings, form, output))
     in_background(import_reports)  # a look is mostly waiting
-    seen = look_at(pid, settings.stall_s)
+    seen = attached(pid, settings.stall_s)
     from mlxprobe.reports import live
 
     deliver(form, output, lambda name: live.FORMATS[name](seen), show=lambda: live.renderable(seen))
     leave(CODES[seen.state])
+
+
+def attached(pid: int, limit_s: float | None = None) -> Attached:
+    """Sample a running process and all below it (see `Attachment`), and judge what was seen."""
+    import mlxprobe
+    from mlxprobe.schema.live import LIVE_SCHEMA_VERSION, Attached
+    from mlxprobe.schema.record_io import now
+    from mlxprobe.supervisor.attach import Attachment
+
+    looked = Attachment(pid, limit_s).look()
+    from mlxprobe.verdict.errors import in_log  # imported in the background meanwhile
+    from mlxprobe.verdict.live import judge, standing_threads
+    from mlxprobe.verdict.mlx_wait_state import standing, upstream
+
+    state, reason = judge(looked)
+    return Attached(
+        live_schema_version=LIVE_SCHEMA_VERSION,
+        mlxprobe=mlxprobe.__version__,
+        time=now(),
+        pid=looked.pid,
+        state=state,
+        reason=reason,
+        looked=looked,
+        standing=standing(looked, standing_threads(looked)),
+        upstream=(*upstream(looked, state), *in_log(looked)),
+    )
 
 
 def import_reports() -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import msgspec
 
 from mlxprobe.catalogue.declaration import Variant
 from mlxprobe.catalogue.discovery import Entry
 from mlxprobe.runner.judging import judged_users, judged_variant
-from mlxprobe.runner.listening import Listener, doing
 from mlxprobe.runner.programs import UserProgram, runnable
 from mlxprobe.schema.enums import Outcome, Role
 from mlxprobe.schema.metrics import growth_bytes, steady_steps
@@ -19,7 +19,8 @@ from mlxprobe.schema.observation import Environment, Limits, Observation, Progra
 from mlxprobe.schema.record import ProgramRecord
 from mlxprobe.settings.machine_limits import memory_limit
 from mlxprobe.settings.table import Settings
-from mlxprobe.supervisor.watch import observe_all
+from mlxprobe.supervisor.event_log import EventLog
+from mlxprobe.supervisor.watch import Watcher, observe_all
 from mlxprobe.verdict.expectation import expectation_of
 from mlxprobe.verdict.repeats import REPEATS, worst
 
@@ -33,6 +34,19 @@ ROOM_BYTES = 24_000_000  # twice what two runs of one loop were seen to differ b
 
 Seen = tuple[Observation, ...]  # one for each rank
 Run = tuple[Seen, ProgramRecord]
+
+
+class Listener(Protocol):
+    """Follows programs as they run; called from the threads that watch them."""
+
+    def started(self, name: str) -> None:
+        """A program starts."""
+
+    def moved(self, name: str, what: str) -> None:
+        """A program was polled; `what` is its state in words."""
+
+    def ended(self, name: str, row: ProgramRecord) -> None:
+        """A program has its verdict."""
 
 
 class Runner:
@@ -77,7 +91,7 @@ class Runner:
         if not entry.scenario.slow_factor:
             return twin
         program, limits = self._program(entry, entry.correct.name), self.limits(entry, ())
-        return observe_all(program, limits, jit_key=self._jit_key(), stop=self.stop)
+        return self._observe(program, limits)
 
     def _missing(self, entry: Entry, variant: Variant) -> str:
         """Say what this machine lacks that a variant needs; empty where nothing."""
@@ -175,7 +189,7 @@ class Runner:
     def _reference(self, entry: Entry, limits: Limits) -> Seen:
         if not entry.reference:
             return ()
-        return observe_all(self._program(entry, entry.reference), limits, jit_key=self._jit_key(), stop=self.stop)
+        return self._observe(self._program(entry, entry.reference), limits)
 
     def _settled(self, run: Callable[[], Run], again: Callable[[], Run] | None = None) -> Run:
         """Run a program, and twice more (`again`) where the outcome is not the expected one.
@@ -204,18 +218,20 @@ class Runner:
         return seen, judged_variant(seen, expectation, twin, **names)
 
     def observed(self, program: Program, limits: Limits) -> Seen:
-        """Run a program, and let the listener hear of it."""
+        """Run a program, and report it to the listener."""
         listener, label = self.listener, f"{self.label}{program.name}"
         if listener is None:
-            return observe_all(program, limits, jit_key=self._jit_key(), stop=self.stop)
+            return self._observe(program, limits)
         listener.started(label)
-        return observe_all(
-            program,
-            limits,
-            jit_key=self._jit_key(),
-            stop=self.stop,
-            progress=lambda watcher: listener.moved(label, doing(watcher.log, watcher.silent_s)),
+        return self._observe(
+            program, limits, progress=lambda watcher: listener.moved(label, doing(watcher.log, watcher.silent_s))
         )
+
+    def _observe(
+        self, program: Program, limits: Limits, progress: Callable[[Watcher], bool | None] | None = None
+    ) -> Seen:
+        jit_key = f"mlx-{self.environment.mlx}"
+        return observe_all(program, limits, jit_key=jit_key, stop=self.stop, progress=progress)
 
     def told(self, found: ProgramRecord) -> ProgramRecord:
         """Let the listener hear of a row, and return it with the machine's name."""
@@ -233,8 +249,14 @@ class Runner:
             device=self.settings.device,
         )
 
-    def _jit_key(self) -> str:
-        return f"mlx-{self.environment.mlx}"
+
+def doing(log: EventLog, silent_s: float) -> str:
+    """Return the state of a running program in a few words."""
+    if not log.begun:
+        return "starting"
+    loss = f", loss {log.losses[-1].value:.3f}" if log.losses else ""
+    silent = f", silent for {silent_s:.1f} s" if silent_s > 0.3 else ""
+    return f"step {log.step}{loss}{silent}"
 
 
 def usual_slowest(steps_s: Sequence[float]) -> float:
