@@ -98,32 +98,32 @@ def watch_within(pid: int, settings: Settings, form: str, output: Path | None) -
     from mlxprobe.schema.enums import Outcome, Severity
     from mlxprobe.schema.errors import ProbeError
     from mlxprobe.schema.program import Program
-    from mlxprobe.supervisor.inject import Carried
+    from mlxprobe.supervisor.inject import InjectedAgent
     from mlxprobe.supervisor.start import hosted
 
     with hosted(Program(name=f"process {pid}"), pid, ()) as started:
-        carried = Carried(pid, started.child.folder)
+        injected = InjectedAgent(pid, started.child.folder)
         running = Watch(started.program, settings, start=lambda _: nullcontext(started))
         report = Report(form, output, Selection())
         report.listen(running, advice="")
-        patience = Patience()
-        running.shown = patience.shown
+        arrival = AgentArrival()
+        running.shown = arrival.shown
 
         def leave(*_: object) -> None:
-            if patience.asked:
+            if arrival.asked:
                 started.child.leave()  # it does not come to it
             else:
-                patience.asked = True
-                carried.go()
+                arrival.asked = True
+                injected.go()
 
         before = signal.signal(signal.SIGINT, leave)
         try:
-            carried.come(os.getpid())
+            injected.come(os.getpid())
             seen = running.run()
         finally:
             signal.signal(signal.SIGINT, before)
         if not any(one.begun for one in running.seen):
-            carried.stay_out()
+            injected.stay_out()
             raise ProbeError(
                 f"the agent did not come to process {pid}, whose main thread has left no call since; "
                 f"`mlxprobe attach {pid}` without --agent says where it stands"
@@ -133,7 +133,7 @@ def watch_within(pid: int, settings: Settings, form: str, output: Path | None) -
         return int(errs or any(one.outcome is Outcome.HANG for one in seen))
 
 
-class Patience:
+class AgentArrival:
     """Say once that the agent has not come; wait for it to leave, where it was `asked` to, unless it never came."""
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mlxprobe.schema.record import ProgramRecord
 
 
-class Logged(Display):
+class LoggingDisplay(Display):
     """A display that keeps a line of each program."""
 
     def __init__(self, total: int) -> None:
@@ -67,7 +67,7 @@ def selftest(bundle: Path, patterns: tuple[str, ...], **flags: Any) -> None:
         DOCTOR: told(lambda: "\n".join([*doctor.lines(here, settings), ""]), problems),
         VERSIONS: told(versions, problems),
     }
-    kept, display = Bundle(bundle, texts), Logged(sum(one.count for one in chosen))
+    kept, display = Bundle(bundle, texts), LoggingDisplay(sum(one.count for one in chosen))
     record = new_record(here, (), complete=False, problems=tuple(problems))
     with display:
         runner = Runner(settings, here, display)

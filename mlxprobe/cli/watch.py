@@ -170,7 +170,7 @@ def begun(output: Path | None) -> None:
 
 
 def is_open_as(fd: int, file: Path | None) -> bool:
-    """Tell whether a descriptor is of a file, which may be named by it, as `/dev/fd/7`."""
+    """Check whether a descriptor is of a file, which may be named by it, as `/dev/fd/7`."""
     try:
         return file is not None and os.path.samestat(os.fstat(fd), file.stat())
     except OSError:  # there is no file so far
@@ -223,13 +223,13 @@ def own_signals(running: Watch) -> Iterator[None]:
 
 
 def used_up() -> bool:
-    """Tell whether we have reached our own limit of processor time: the system says so by a signal."""
+    """Check whether we have reached our own limit of processor time: the system says so by a signal."""
     soft_s, used = resource.getrlimit(resource.RLIMIT_CPU)[0], resource.getrusage(resource.RUSAGE_SELF)
     return soft_s != resource.RLIM_INFINITY and used.ru_utime + used.ru_stime >= soft_s
 
 
 def has_terminal() -> bool:
-    """Tell whether we belong to a terminal that is open."""
+    """Check whether we belong to a terminal that is open."""
     try:
         os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
     except OSError:

@@ -142,7 +142,7 @@ class Report:
             show(shown(ranks.RankTable(told), stderr=True))
 
     def _is_news(self, words: str, lasted_s: float) -> bool:
-        """Tell whether something that lasts has not been said so, or lasts much longer now than when it was."""
+        """Check whether something that lasts has not been said so, or lasts much longer now than when it was."""
         same = re.sub(FIGURES, "", words)
         if lasted_s < MUCH_LONGER * self._lasted_s.get(same, 0.0):
             return False
@@ -204,7 +204,7 @@ def standing_still(watcher: Watcher) -> str:
     """Say that a program is stuck, for it may never end; nothing where its silence is over."""
     from mlxprobe.schema.metrics import calling_frame, standing_frame
 
-    silence = watcher.suspicion.silence
+    silence = watcher.hang_detector.silence
     if silence is None:
         return ""
     frame = standing_frame(silence.stacks)

@@ -68,7 +68,7 @@ class Runner:
         self.environment = environment
         self.stop = stop or threading.Event()
         self.listener = listener
-        self._twins: dict[str, Run] = {}
+        self._baselines: dict[str, Run] = {}
         self._references: dict[str, Seen] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
@@ -79,17 +79,17 @@ class Runner:
             return self._skipped(entry, variant, missing)
         if variant.role is Role.CORRECT:
             return self.correct_row(entry)
-        twin, _ = self._twin(entry)
-        limits = self.limits(entry, twin)
+        baseline, _ = self._baseline(entry)
+        limits = self.limits(entry, baseline)
         return self._settled(
-            lambda: self._run(entry, variant, limits, twin),
-            lambda: self._run(entry, variant, limits, self._beside(entry, twin)),
+            lambda: self._run(entry, variant, limits, baseline),
+            lambda: self._run(entry, variant, limits, self._beside(entry, baseline)),
         )[1]
 
-    def _beside(self, entry: Entry, twin: Seen) -> Seen:
+    def _beside(self, entry: Entry, baseline: Seen) -> Seen:
         """Return what a repetition is held against: where steps are timed, the correct loop as the machine is now."""
         if not entry.scenario.slow_factor:
-            return twin
+            return baseline
         program, limits = self._program(entry, entry.correct.name), self.limits(entry, ())
         return self._observe(program, limits)
 
@@ -121,13 +121,13 @@ class Runner:
         """Run one variant once more, the correct loop too, judged as it was the first time."""
         if variant.role is not Role.CORRECT:
             return self.variant_row(entry, variant)
-        self._twin(entry)
+        self._baseline(entry)
         limits, reference = self.limits(entry, ()), self._references.get(entry.name, ())
         return self._settled(lambda: self._run(entry, variant, limits, reference))[1]
 
     def correct_row(self, entry: Entry) -> ProgramRecord:
         """Run a scenario's correct loop, unless that has been done, and return its row."""
-        return self._twin(entry)[1]
+        return self._baseline(entry)[1]
 
     def user_row(self, user: UserProgram) -> ProgramRecord:
         """Run one of the user's own programs and return its row; it is expected to pass.
@@ -152,39 +152,41 @@ class Runner:
         seen, *_ = self.observed(program, limits)
         return self.told(judged_users(seen, user.name, self.environment))
 
-    def limits(self, entry: Entry, twins: Seen) -> Limits:
-        """Derive a program's limits from its correct twin; a fixed stall limit is taken as it is."""
+    def limits(self, entry: Entry, baselines: Seen) -> Limits:
+        """Derive a program's limits from the correct loop; a fixed stall limit is taken as it is."""
         settings, memory = self.settings, memory_limit(self.settings.memory)
-        slowest = max((usual_slowest(steady_steps(one)) for one in twins), default=0.0)
-        silent_s = max((one.longest_silence_s for one in twins), default=0.0)
+        slowest = max((usual_slowest(steady_steps(one)) for one in baselines), default=0.0)
+        silent_s = max((one.longest_silence_s for one in baselines), default=0.0)
         measured = max(STALL_FLOOR_S[self.environment.device], STALL_FACTOR * slowest, SILENCE_FACTOR * silent_s)
         factor, active, basis = entry.scenario.memory_factor, 0, ""
-        if twins and factor and (twin := twins[0]).samples:
+        if baselines and factor and (baseline := baselines[0]).samples:
             basis = f"{factor:g} × the correct loop's growth and {ROOM_BYTES / 1e6:g} MB"
             if self.environment.device == "gpu":  # whose memory resident memory leaves out
-                active = int(factor * max(sample.peak_bytes for sample in twin.memory)) + ROOM_BYTES
+                active = int(factor * max(sample.peak_bytes for sample in baseline.memory)) + ROOM_BYTES
             else:
-                began = max(sample.rss_bytes for sample in twin.samples) - growth_bytes(twin)
-                memory = min(memory, int(began + factor * growth_bytes(twin)) + ROOM_BYTES)
+                began = max(sample.rss_bytes for sample in baseline.samples) - growth_bytes(baseline)
+                memory = min(memory, int(began + factor * growth_bytes(baseline)) + ROOM_BYTES)
         return Limits(
-            stall_s=settings.stall_s or (measured if twins else CORRECT_STALL_S[self.environment.device]),
+            stall_s=settings.stall_s or (measured if baselines else CORRECT_STALL_S[self.environment.device]),
             startup_s=STARTUP_S,
             timeout_s=settings.timeout_s or TIMEOUT_S[self.environment.device],
             memory_bytes=memory,
             active_bytes=active,
             basis=basis,
-            busy_s=None if settings.stall_s else STALL_FLOOR_S[self.environment.device],  # the twin was starved as well
+            busy_s=None
+            if settings.stall_s
+            else STALL_FLOOR_S[self.environment.device],  # the baseline was starved as well
         )
 
-    def _twin(self, entry: Entry) -> Run:
+    def _baseline(self, entry: Entry) -> Run:
         with self._guard:
             lock = self._locks.setdefault(entry.name, threading.Lock())
         with lock:
-            if entry.name not in self._twins:
+            if entry.name not in self._baselines:
                 limits = self.limits(entry, ())
                 reference = self._references[entry.name] = self._reference(entry, limits)
-                self._twins[entry.name] = self._settled(lambda: self._run(entry, entry.correct, limits, reference))
-            return self._twins[entry.name]
+                self._baselines[entry.name] = self._settled(lambda: self._run(entry, entry.correct, limits, reference))
+            return self._baselines[entry.name]
 
     def _reference(self, entry: Entry, limits: Limits) -> Seen:
         if not entry.reference:
@@ -204,7 +206,7 @@ class Runner:
         seen = next((seen for seen, found in runs if found.as_expected), runs[0][0])
         return seen, self.told(worst([found for _, found in runs]))
 
-    def _run(self, entry: Entry, variant: Variant, limits: Limits, twin: Seen) -> Run:
+    def _run(self, entry: Entry, variant: Variant, limits: Limits, baseline: Seen) -> Run:
         expectation = expectation_of(entry.scenario, variant, self.environment)
         seen = self.observed(self._program(entry, variant.name, entry.ranks(variant)), limits)
         names = {
@@ -215,7 +217,7 @@ class Runner:
             "documents": (variant.document,) if variant.document else tuple(entry.scenario.documents),
             "says": variant.says,
         }
-        return seen, judged_variant(seen, expectation, twin, **names)
+        return seen, judged_variant(seen, expectation, baseline, **names)
 
     def observed(self, program: Program, limits: Limits) -> Seen:
         """Run a program, and report it to the listener."""
@@ -234,7 +236,7 @@ class Runner:
         return observe_all(program, limits, jit_key=jit_key, stop=self.stop, progress=progress)
 
     def told(self, found: ProgramRecord) -> ProgramRecord:
-        """Let the listener hear of a row, and return it with the machine's name."""
+        """Report a row to the listener, and return it with the machine's name."""
         found = msgspec.structs.replace(found, host=self.host)
         if self.listener is not None:
             self.listener.ended(f"{self.label}{found.name}", found)

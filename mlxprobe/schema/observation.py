@@ -209,5 +209,5 @@ class Observation(Value, frozen=True):
         yield from {(one.file, one.line): (fact, one) for fact, one in self.every(kind)}.values()
 
     def has(self, *kinds: type[Fact]) -> bool:
-        """Tell whether there is a fact of one of these types."""
+        """Check whether there is a fact of one of these types."""
         return any(isinstance(one.fact, kinds) for one in self.sightings)

@@ -11,13 +11,13 @@ import psutil
 
 from mlxprobe.agent.wire.constants import EVENTS_FILE
 from mlxprobe.supervisor.pipes import ReadEnd
-from mlxprobe.supervisor.target import Watched
+from mlxprobe.supervisor.target import Target
 
 LOOK_S = 0.2  # from one look whether it lives to the next
 
 
-class Host(Watched):
-    """Read the events of a process that runs already; `ears` are descriptors that somebody speaks on."""
+class ExternalProcess(Target):
+    """Read the events of a process that runs already; `ears` are descriptors that wake the loop."""
 
     def __init__(self, pid: int, folder: Path, ears: Sequence[int]) -> None:
         super().__init__(folder, ReadEnd(folder / EVENTS_FILE))
@@ -53,7 +53,7 @@ class Host(Watched):
 
 
 def lives(process: psutil.Process) -> bool:
-    """Tell whether a process runs; one whose main thread alone has ended does."""
+    """Check whether a process runs; one whose main thread alone has ended does."""
     try:
         return bool(process.is_running() and (process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1))
     except psutil.Error:

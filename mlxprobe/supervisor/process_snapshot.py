@@ -15,13 +15,13 @@ import psutil
 from mlxprobe.agent.introspection.code_ownership import INSTALLED, LIBRARY, PACKAGE, Roots
 from mlxprobe.schema.live import Connection, LiveProcess, LiveThread
 from mlxprobe.schema.texts import masked
-from mlxprobe.supervisor.pyspy_stacks import MLX, PROGRESS, Spied, in_mlx
+from mlxprobe.supervisor.pyspy_stacks import MLX, PROGRESS, PySpyStacks, in_mlx
 from mlxprobe.system.interface import Thread
 from mlxprobe.system.system import system
 
 if TYPE_CHECKING:
     from mlxprobe.supervisor.sample import TreeSampler
-    from mlxprobe.supervisor.stack_sampling import Film
+    from mlxprobe.supervisor.stack_sampling import StackSampling
 
 MOST_CONNECTIONS = 32
 NO_TIME = (0, 0)
@@ -31,7 +31,7 @@ _CORE = re.compile(r"(/\S*/mlx)/core\.[^/]*$")
 
 
 class Reading(NamedTuple):
-    """A thread at one moment; `slept_s` is None where the system does not tell since when it has slept."""
+    """A thread at one moment; `slept_s` is None where the system does not report it."""
 
     thread: Thread
     cpu_s: float
@@ -62,7 +62,7 @@ def rank(pid: int) -> int:
 
 
 def is_python(process: psutil.Process) -> bool:
-    """Tell whether a process runs Python: by its file, or by the library that it has loaded."""
+    """Check whether a process runs Python: by its file, or by the library that it has loaded."""
     try:
         if _PYTHON.search(process.exe()):
             return True
@@ -72,7 +72,7 @@ def is_python(process: psutil.Process) -> bool:
 
 
 def has_ended(pid: int) -> bool:
-    """Tell whether a process has ended with all its threads, also where its parent has not asked how."""
+    """Check whether a process has ended with all its threads, also where its parent has not waited for it."""
     try:
         process = psutil.Process(pid)
         return bool(process.status() == psutil.STATUS_ZOMBIE and process.num_threads() < 2)
@@ -81,7 +81,7 @@ def has_ended(pid: int) -> bool:
 
 
 def on_gpu(pid: int) -> bool:
-    """Tell whether a process has a GPU's driver loaded: how busy that is no system tells from outside."""
+    """Check whether a process has a GPU's driver loaded: the load of a GPU cannot be read from outside."""
     return any(name in file for file in system.mapped(pid) for name in GPU_DRIVERS)
 
 
@@ -131,16 +131,16 @@ def _libraries(pid: int) -> Iterator[Path]:
         yield from (path for path in above.glob("python3.*") if (path / "os.py").is_file())
 
 
-class Sitter:
+class ProcessSnapshotter:
     """Who is portrayed: the processes of a tree, with the stacks that were read of them."""
 
-    def __init__(self, tree: TreeSampler, spied: Spied, before: Readings, film: Film) -> None:
+    def __init__(self, tree: TreeSampler, pyspy: PySpyStacks, before: Readings, sampling: StackSampling) -> None:
         self._tree = tree
-        self._spied = spied
+        self._pyspy = pyspy
         self._before = before
-        self._film, self._looks = film, film.looks()
+        self._sampling, self._looks = sampling, sampling.looks()
         self._looked_s = max(time.monotonic() - tree.started_s, 1e-3)
-        self._stacks = spied.known()
+        self._stacks = pyspy.known()
         self._pids = tree.pids
 
     def processes(self, pages: Mapping[int, int]) -> tuple[LiveProcess, ...]:
@@ -159,7 +159,7 @@ class Sitter:
                     rank=rank(pid),
                     python=any(thread.python for thread in threads),
                     gpu=on_gpu(pid),
-                    may_progress=may_progress(pid, self._before, after, self._spied, self._film),
+                    may_progress=may_progress(pid, self._before, after, self._pyspy, self._sampling),
                     rss_bytes=samples[-1].rss_bytes if samples else 0,
                     growth_bytes=samples[-1].rss_bytes - samples[0].rss_bytes if samples else 0,
                     swap_bytes=system.swap_bytes(pid),
@@ -194,36 +194,36 @@ class Sitter:
             state=now.thread.state,
             name=stack.thread if stack else "",
             python=stack is not None,
-            bystander=stack is not None and (key[0], stack.thread) in self._spied.bystanders,
+            bystander=stack is not None and (key[0], stack.thread) in self._pyspy.bystanders,
             cpu_s=round(ran_s, 4),
             waited_s=round(now.waited_s - then.waited_s, 4) if then else 0.0,
             cpu_share=round(ran_s / self._looked_s, 3),
             switches=now.thread.switches - then.thread.switches if then else 0,
             slept_s=None if now.slept_s is None else round(now.slept_s, 3),
             looks=self._looks.get(key, 0),
-            proved=self._film.proves(key),
-            scope=self._film.scope(key),
+            proved=self._sampling.proves(key),
+            scope=self._sampling.scope(key),
             waits=waits.words,
             outer=waits.outer,
             stack=stack,
-            native=() if stack else self._spied.inside.get(key, ()),
+            native=() if stack else self._pyspy.inside.get(key, ()),
         )
 
 
-def may_progress(pid: int, before: Readings, after: Readings, spied: Spied, film: Film) -> bool:
-    """Tell whether a process may have done what `watch` takes for progress: MLX ran, or modules were imported.
+def may_progress(pid: int, before: Readings, after: Readings, pyspy: PySpyStacks, sampling: StackSampling) -> bool:
+    """Check whether a process may have done what `watch` takes for progress: MLX ran, or modules were imported.
 
     It has not where MLX is not loaded, or none of its threads was on a processor and no Python code of it was seen.
     """
-    if pid in spied.progressing or film.names(pid, PROGRESS):
+    if pid in pyspy.progressing or sampling.names(pid, PROGRESS):
         return True
     files = system.mapped(pid)
     if not files or on_gpu(pid):  # who would compute there is not seen
         return True
     if not any(library in file for file in files for library in MLX):
         return False
-    python = {number for (of, _), number in spied.numbers.items() if of == pid}
-    inside = any(of == pid and in_mlx(calls) for (of, _), calls in spied.inside.items())
+    python = {number for (of, _), number in pyspy.numbers.items() if of == pid}
+    inside = any(of == pid and in_mlx(calls) for (of, _), calls in pyspy.inside.items())
     return inside or any(
         _ran(before.get(key), now) for key, now in after.items() if key[0] == pid and key[1] not in python
     )

@@ -21,8 +21,8 @@ import msgspec
 from mlxprobe.agent.introspection.code_ownership import Roots
 from mlxprobe.schema.enums import Whose
 from mlxprobe.schema.observation import Frame, Stack
-from mlxprobe.supervisor.deadline import Patience
-from mlxprobe.system.interface import Inner, Native
+from mlxprobe.supervisor.deadline import Deadline
+from mlxprobe.system.interface import Native, NativeReader
 from mlxprobe.system.system import system
 
 WITHIN_S = 1.0  # for all processes at one look, while py-spy has a processor
@@ -62,7 +62,7 @@ def dump_of(pid: int) -> list[str]:
     return [program(), "dump", "--nonblocking", "--json", "--pid", str(pid)]
 
 
-class Spied:
+class PySpyStacks:
     """The stacks of some processes; `numbers` are the system's numbers of their threads, by process and name.
 
     `refused` are the processes that may not be read, `silent` those in which there is nothing to read.
@@ -114,7 +114,7 @@ class Spied:
             self.inside.pop((key[0], self.numbers.get(key, 0)), None)
 
     def _not_in_mlx(self) -> set[tuple[int, str]]:
-        """Return the threads that stand elsewhere, where a thread of their process stands in MLX: they do not matter.
+        """Return the threads outside MLX of processes that have a thread inside it: they do not matter.
 
         What MLX waits for only its own threads do, and other ranks: no thread that beats, draws a bar or serves.
         """
@@ -127,10 +127,10 @@ class Spied:
             return []
         running = {pid: _started(pid) for pid in pids}
         spies = {one.pid: str(one.pid) for one in running.values()}
-        patience = Patience(WITHIN_S, lambda: system.any_ready(spies, spies.values()))
+        deadline = Deadline(WITHIN_S, lambda: system.any_ready(spies, spies.values()))
         found: list[Stack] = []
         for pid, process in running.items():
-            out, told = _ended(process, patience)
+            out, told = _ended(process, deadline)
             if process.returncode == 0:
                 found += self._parsed(out, pid)
             elif process.returncode > 0:  # less: we have ended it
@@ -169,20 +169,20 @@ class Spied:
         return msgspec.structs.replace(stack, native=self.inside.get((stack.pid, number), ()))
 
 
-def _ended(process: subprocess.Popen[bytes], patience: Patience) -> tuple[bytes, bytes]:
+def _ended(process: subprocess.Popen[bytes], deadline: Deadline) -> tuple[bytes, bytes]:
     """Wait for what a process prints; nothing where that takes too long."""
     while True:
         try:
             return process.communicate(timeout=WAIT_S)
         except subprocess.TimeoutExpired:
-            if not patience.lasts():
+            if not deadline.lasts():
                 process.kill()
                 process.communicate()
                 return b"", b""
 
 
 def in_mlx(frames: Collection[Frame]) -> bool:
-    """Tell whether native calls go through MLX."""
+    """Check whether native calls go through MLX."""
     return any(library in frame.file for frame in frames for library in MLX)
 
 
@@ -190,7 +190,7 @@ def _started(pid: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(dump_of(pid), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-class Inside(msgspec.Struct, frozen=True):
+class NativeCalls(msgspec.Struct, frozen=True):
     """The native calls that one thread has made since its innermost Python frame, innermost first."""
 
     pid: int
@@ -200,15 +200,15 @@ class Inside(msgspec.Struct, frozen=True):
 
 
 def with_native(stacks: Sequence[Stack], within_s: float = NATIVE_WITHIN_S) -> tuple[Stack, ...]:
-    """Return stacks with the native frames that their threads stand in; as they are where none can be had."""
+    """Return stacks with the native frames of their threads, unchanged where these cannot be read."""
     deadline = time.monotonic() + within_s
-    found: list[Inside] = []
+    found: list[NativeCalls] = []
     for pid in sorted({one.pid for one in stacks}, reverse=True):  # the youngest says most
         found += native(pid, deadline - time.monotonic())
     return tuple(msgspec.structs.replace(one, native=_of(one, found)) for one in stacks)
 
 
-def native(pid: int, within_s: float) -> list[Inside]:
+def native(pid: int, within_s: float) -> list[NativeCalls]:
     """Read the native calls of one process's threads; none where py-spy is missing, not allowed, or not in time."""
     if not program() or within_s <= 0 or system.stopped(pid):
         return []
@@ -221,8 +221,8 @@ def native(pid: int, within_s: float) -> list[Inside]:
     return [_inside(pid, one, calls_of(inner, one.os_thread_id or 0)) for one in threads]
 
 
-def calls_of(inner: Inner, number: int, tries: int = TRIES) -> Sequence[Native]:
-    """Return the native calls of a thread, of so many looks the first that finds it asleep."""
+def calls_of(inner: NativeReader, number: int, tries: int = TRIES) -> Sequence[Native]:
+    """Return the native calls of a thread once it is found asleep, in at most `tries` samples."""
     for _ in range(tries):
         if calls := inner.calls(number):
             return calls
@@ -230,11 +230,11 @@ def calls_of(inner: Inner, number: int, tries: int = TRIES) -> Sequence[Native]:
     return ()
 
 
-def _inside(pid: int, thread: _Thread, calls: Iterable[Native]) -> Inside:
+def _inside(pid: int, thread: _Thread, calls: Iterable[Native]) -> NativeCalls:
     frames = tuple(Frame(file=call.file, line=0, function=call.function) for call in calls)
-    return Inside(pid, f"0x{thread.thread_id:016x}", thread.thread_name or "", frames)
+    return NativeCalls(pid, f"0x{thread.thread_id:016x}", thread.thread_name or "", frames)
 
 
-def _of(stack: Stack, found: Iterable[Inside]) -> tuple[Frame, ...]:
+def _of(stack: Stack, found: Iterable[NativeCalls]) -> tuple[Frame, ...]:
     mine = (one.frames for one in found if one.pid == stack.pid and stack.thread in (one.thread, one.name))
     return next(mine, ())

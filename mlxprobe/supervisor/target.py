@@ -1,4 +1,4 @@
-"""Whom we watch, as everything else of this room asks for it: a child of ours, or a process that asked for us."""
+"""The interface of a watched program: a child of ours, or a process that asked to be watched."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from mlxprobe.agent.wire.constants import LINE_BYTES
 from mlxprobe.supervisor.pipes import ReadEnd
 
 
-class Watched:
-    """A program that tells of itself in a pipe of `events`.
+class Target:
+    """A program that sends events through a pipe.
 
-    `lost` says that nobody can tell of it any more, `left` who below it could not be ended; `orphans` are process and
+    `lost`: nothing more can be learned of it; `left`: descendants that could not be ended; `orphans` are process and
     status of those that only we have reaped; `unstarted` says why the system did not execute it.
     """
 

@@ -267,7 +267,7 @@ def test_nobody_stops_what_is_attached_to(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_without_py_spy_one_sentence_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("native", "stack_sampling", "pyspy_stacks", "attach"):
+    for name in ("stack_sampling", "pyspy_stacks", "attach"):
         monkeypatch.setattr(f"mlxprobe.supervisor.{name}.program", lambda: "")
     with running(tmp_path, PROGRAMS["a lock in Python"][1]) as pid:
         result = CliRunner().invoke(main, ["attach", str(pid)])

@@ -144,7 +144,7 @@ def test_a_machine_that_slept_had_no_hang(tmp_path: Path) -> None:
 def silent_for(seconds: float, kind: HangKind = HangKind.WAITING) -> Any:
     silence = Silence(silent_s=seconds, cpu_s=0.0, kind=kind)
     return SimpleNamespace(
-        suspicion=SimpleNamespace(silence=silence),
+        hang_detector=SimpleNamespace(silence=silence),
         silent_s=seconds,
         ends_silence=False,
         processes=SimpleNamespace(programs=[]),

@@ -21,10 +21,10 @@ from mlxprobe.supervisor import process_snapshot
 from mlxprobe.system import LINUX
 from mlxprobe.system.interface import Native
 from mlxprobe.system.linux import permissions
-from mlxprobe.system.linux.awaited import awaited
 from mlxprobe.system.linux.native_stacks import Memory, chain, is_call
 from mlxprobe.system.linux.symbols import library, plain
 from mlxprobe.system.linux.threads import threads
+from mlxprobe.system.linux.wait_reason import awaited
 
 ON_LINUX = pytest.mark.skipif(not LINUX, reason="Linux alone tells what threads do")
 WITHIN_S = 60

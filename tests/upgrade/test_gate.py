@@ -10,7 +10,7 @@ import pytest
 from making import HERE
 from watching import GUARD_S
 
-from mlxprobe.reports.annotations import command
+from mlxprobe.reports import annotations
 from mlxprobe.reports.gate import GATE_FORMATS, GATE_SCHEMA_VERSION, GateReport, answer
 from mlxprobe.runner.programs import ad_hoc, agent_words, declared
 from mlxprobe.schema.errors import UsageError
@@ -70,7 +70,7 @@ def test_the_answer_counts(found: list[Comparison], told: str) -> None:
 
 
 def test_annotations_are_escaped() -> None:
-    assert command("error", "50 %\nmore", title="a:b") == "::error title=a%3Ab::50 %25%0Amore"
+    assert annotations.command("error", "50 %\nmore", title="a:b") == "::error title=a%3Ab::50 %25%0Amore"
 
 
 PROGRAMS = [
