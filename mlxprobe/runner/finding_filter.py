@@ -55,7 +55,7 @@ def selected(row: ProgramRecord, selection: Selection, root: Path | None = None)
     """Return a row with the findings that count, and the verdict that they leave it."""
     from msgspec.structs import replace
 
-    from mlxprobe.verdict.health import rated
+    from mlxprobe.verdict.rows import rated
 
     kept, accepted = selection.apply(row.findings, root)
     unchecked = tuple(one for one in row.unchecked if selection.selects(one.code))

@@ -20,10 +20,9 @@ from mlxprobe.schema.observation import Environment, Observation, Raised
 from mlxprobe.schema.record import Expectation, Finding, ProgramRecord, Remark, Unchecked, Verdict
 from mlxprobe.schema.record_io import row
 from mlxprobe.verdict.errors import known_error
-from mlxprobe.verdict.health import rated
 from mlxprobe.verdict.judge import judge
-from mlxprobe.verdict.ranks import of_all_ranks
 from mlxprobe.verdict.remarks import REMOTE, UNWATCHED, remarks
+from mlxprobe.verdict.rows import of_all_ranks, rated
 
 Told = TypeVar("Told", Finding, Unchecked)
 

@@ -22,7 +22,7 @@ from mlxprobe.settings.table import Settings
 from mlxprobe.supervisor.event_log import EventLog
 from mlxprobe.supervisor.watch import Watcher, observe_all
 from mlxprobe.verdict.expectation import expectation_of
-from mlxprobe.verdict.repeats import REPEATS, worst
+from mlxprobe.verdict.rows import REPEATS, worst
 
 STALL_FLOOR_S = {"cpu": 1.0, "gpu": 20.0}  # a GPU's kernels are compiled inside the process, where none sees it
 STALL_FACTOR = 20

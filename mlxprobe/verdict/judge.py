@@ -28,6 +28,7 @@ from mlxprobe.schema.observation import Observation, Silence
 from mlxprobe.schema.record import Expectation, Finding, Verdict
 from mlxprobe.verdict.reference_comparison import Case, Told, differs, learned_nothing, slow
 from mlxprobe.verdict.remarks import ASKED_TO_END, interrupted
+from mlxprobe.verdict.rows import agreement
 
 IDLE_CPU_SHARE = 0.05
 Judge = Callable[[Case], "Told | None"]
@@ -46,16 +47,12 @@ def judge(
     """
     case = Case(seen, expectation, baseline)
     outcome, reason = next(told for told in (one(case) for one in CASES) if told is not None)
-    missing = sorted(set(expectation.finds) - {finding.code for finding in findings})
-    if outcome is expectation.expects is Outcome.ERROR and expectation.raises not in reason:
-        missing.append(repr(expectation.raises))
-    if missing and outcome is expectation.expects:
-        reason += f"; expected {', '.join(missing)}, which was not found"
+    reason, as_expected = agreement(outcome, reason, findings, expectation)
     return Verdict(
         outcome=outcome,
         reason=reason,
         kind=seen.silence.kind if outcome is Outcome.HANG and seen.silence else None,
-        as_expected=outcome is expectation.expects and not missing,
+        as_expected=as_expected,
     )
 
 

@@ -27,7 +27,7 @@ from mlxprobe.schema.record_io import encode
 from mlxprobe.upgrade import history
 from mlxprobe.upgrade.matrix import Matrix
 from mlxprobe.upgrade.matrix import encode as encode_matrix
-from mlxprobe.verdict.repeats import worst
+from mlxprobe.verdict.rows import worst
 
 LIBRARY = "window.library = 1;"  # the pure tests need no charts, and making the bundle takes a second
 LIMIT_BYTES = 3_000_000

@@ -14,7 +14,7 @@ from mlxprobe.schema.record import Finding, ProgramRecord
 from mlxprobe.upgrade.compare import compare
 from mlxprobe.upgrade.diff import Change, Comparison
 from mlxprobe.upgrade.metric_comparison import ENOUGH_RUNS
-from mlxprobe.verdict.repeats import worst
+from mlxprobe.verdict.rows import worst
 
 PASS, ERROR, HANG = record_row(), record_row(Outcome.ERROR), record_row(Outcome.HANG)
 UNSTEADY = worst([record_row(Outcome.ERROR, as_expected=False), PASS, PASS])
