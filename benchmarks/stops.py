@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 
 from benchmarks.attachments import attached
-from mlxprobe.supervisor.native import program
+from mlxprobe.supervisor.pyspy_stacks import program
 
 LOOP = "print('ready', flush=True)\nwhile True:\n    pass\n"
 CONTROL = 10

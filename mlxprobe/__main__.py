@@ -1,5 +1,10 @@
 """`python -m mlxprobe`."""
 
-from mlxprobe.cli import entry_point
+import os
 
-entry_point()
+try:
+    from mlxprobe.cli import entry_point
+
+    entry_point()
+except KeyboardInterrupt:  # before `entry_point` handles it
+    os._exit(130)

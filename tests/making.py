@@ -23,8 +23,9 @@ from mlxprobe.schema.observation import (
     Step,
 )
 from mlxprobe.schema.record import Expectation, ProgramRecord, Record, Verdict
-from mlxprobe.schema.record_io import SCHEMA_VERSION, row
-from mlxprobe.verdict.health import rated
+from mlxprobe.schema.record_io import row
+from mlxprobe.schema.versions import SCHEMA_VERSION
+from mlxprobe.verdict.rows import rated
 
 LIMITS = Limits(stall_s=1.0, startup_s=10.0, timeout_s=60.0, memory_bytes=1_000_000_000)
 HERE = Environment(

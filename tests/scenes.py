@@ -28,7 +28,7 @@ from mlxprobe.schema.enums import HangKind, Outcome, Role, Severity
 from mlxprobe.schema.record import Finding, ProgramRecord, Record, Unchecked
 from mlxprobe.upgrade.diff import Change, Comparison, Difference
 from mlxprobe.upgrade.matrix import Matrix
-from mlxprobe.verdict.health import rated
+from mlxprobe.verdict.rows import rated
 
 SCENARIOS = Path(__file__).with_name("snapshots") / "scenarios"
 MARK = "\f"  # between two scenes

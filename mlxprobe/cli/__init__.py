@@ -88,6 +88,11 @@ def _run() -> "int | str | None":
         __getattr__("main")(prog_name="mlxprobe")
     except SystemExit as ended:
         return ended.code
+    except ModuleNotFoundError as error:
+        if (error.name or "mlxprobe").startswith("mlxprobe"):
+            raise
+        sys.stderr.write(f"mlxprobe: it needs {error.name}, which is not installed here; install mlxprobe again\n")
+        return 2
     return 0
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -13,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 import psutil
 
-from mlxprobe.cli.common import JUDGED_NOT, deliver, leave, tell, with_report, with_settings
+from mlxprobe.cli.common import JUDGED_NOT, deliver, in_background, leave, tell, with_report, with_settings
 from mlxprobe.schema.enums import Live
 from mlxprobe.schema.errors import UsageError
 from mlxprobe.settings.table import Settings, resolve
 
 if TYPE_CHECKING:
+    from mlxprobe.schema.live import Attached
     from mlxprobe.supervisor.watch import Watcher
 
 COMES_WITHIN_S = 10.0
@@ -38,9 +38,8 @@ def attach(pid: int, agent: bool, form: str, output: Path | None, **flags: Any) 
     --stall-limit it looks for as long, and judges as `watch` does with that limit. Exit code 0: alive or idle; 1:
     deadlock or stall; 2: that could not be judged.
     """
-    from mlxprobe.runner.attaching import attach as look_at
     from mlxprobe.schema.record_io import check_writable
-    from mlxprobe.supervisor.process_tree_snapshot import has_ended
+    from mlxprobe.supervisor.process_snapshot import has_ended
 
     settings = resolve(flags)
     check_writable(output)
@@ -50,15 +49,38 @@ def attach(pid: int, agent: bool, form: str, output: Path | None, **flags: Any) 
         raise UsageError(f"{pid}: this process has ended, and its parent has not asked how")
     if agent:
         leave(watch_within(pid, settings, form, output))
-    threading.Thread(target=import_reports, daemon=True).start()  # a look is mostly waiting
-    seen = look_at(pid, settings.stall_s)
-    from mlxprobe.cli.display import shown
+    in_background(import_reports)  # a look is mostly waiting
+    seen = attached(pid, settings.stall_s)
     from mlxprobe.reports import live
 
-    deliver(
-        form, output, lambda name: live.FORMATS[name](seen), lambda: click.echo(shown(live.renderable(seen)), nl=False)
-    )
+    deliver(form, output, lambda name: live.FORMATS[name](seen), show=lambda: live.renderable(seen))
     leave(CODES[seen.state])
+
+
+def attached(pid: int, limit_s: float | None = None) -> Attached:
+    """Sample a running process and all below it (see `Attachment`), and judge what was seen."""
+    import mlxprobe
+    from mlxprobe.schema.live import LIVE_SCHEMA_VERSION, Attached
+    from mlxprobe.schema.record_io import now
+    from mlxprobe.supervisor.attach import Attachment
+
+    looked = Attachment(pid, limit_s).look()
+    from mlxprobe.verdict.errors import in_log  # imported in the background meanwhile
+    from mlxprobe.verdict.live import judge, standing_threads
+    from mlxprobe.verdict.mlx_wait_state import standing, upstream
+
+    state, reason = judge(looked)
+    return Attached(
+        live_schema_version=LIVE_SCHEMA_VERSION,
+        mlxprobe=mlxprobe.__version__,
+        time=now(),
+        pid=looked.pid,
+        state=state,
+        reason=reason,
+        looked=looked,
+        standing=standing(looked, standing_threads(looked)),
+        upstream=(*upstream(looked, state), *in_log(looked)),
+    )
 
 
 def import_reports() -> None:
@@ -76,32 +98,32 @@ def watch_within(pid: int, settings: Settings, form: str, output: Path | None) -
     from mlxprobe.schema.enums import Outcome, Severity
     from mlxprobe.schema.errors import ProbeError
     from mlxprobe.schema.program import Program
-    from mlxprobe.supervisor.inject import Carried
+    from mlxprobe.supervisor.inject import InjectedAgent
     from mlxprobe.supervisor.start import hosted
 
     with hosted(Program(name=f"process {pid}"), pid, ()) as started:
-        carried = Carried(pid, started.child.folder)
+        injected = InjectedAgent(pid, started.child.folder)
         running = Watch(started.program, settings, start=lambda _: nullcontext(started))
         report = Report(form, output, Selection())
         report.listen(running, advice="")
-        patience = Patience()
-        running.shown = patience.shown
+        arrival = AgentArrival()
+        running.shown = arrival.shown
 
         def leave(*_: object) -> None:
-            if patience.asked:
+            if arrival.asked:
                 started.child.leave()  # it does not come to it
             else:
-                patience.asked = True
-                carried.go()
+                arrival.asked = True
+                injected.go()
 
         before = signal.signal(signal.SIGINT, leave)
         try:
-            carried.come(os.getpid())
+            injected.come(os.getpid())
             seen = running.run()
         finally:
             signal.signal(signal.SIGINT, before)
         if not any(one.begun for one in running.seen):
-            carried.stay_out()
+            injected.stay_out()
             raise ProbeError(
                 f"the agent did not come to process {pid}, whose main thread has left no call since; "
                 f"`mlxprobe attach {pid}` without --agent says where it stands"
@@ -111,7 +133,7 @@ def watch_within(pid: int, settings: Settings, form: str, output: Path | None) -
         return int(errs or any(one.outcome is Outcome.HANG for one in seen))
 
 
-class Patience:
+class AgentArrival:
     """Say once that the agent has not come; wait for it to leave, where it was `asked` to, unless it never came."""
 
     def __init__(self) -> None:

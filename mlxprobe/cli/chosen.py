@@ -59,6 +59,6 @@ def chosen(settings: Settings, patterns: Sequence[str], command: Sequence[str]) 
 
 
 def _is_named(program: str, pattern: str) -> bool:
-    """Tell whether a pattern is a scenario's name, or a variant's, and no wildcard."""
+    """Check whether a pattern is a scenario's name, or a variant's, and no wildcard."""
     program, pattern = (one.replace("_", "-") for one in (program, pattern))
     return not re.search(r"[*?\[]", pattern) and (program == pattern or program.startswith(f"{pattern}/"))

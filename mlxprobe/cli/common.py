@@ -6,10 +6,11 @@ import gc
 import importlib
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -17,8 +18,12 @@ import mlxprobe
 from mlxprobe.cli import FILES
 from mlxprobe.cli.streams import is_of_stdout
 from mlxprobe.schema.errors import ProbeError, UsageError
-from mlxprobe.schema.texts import lines, shortened
-from mlxprobe.settings.table import TABLE, Settings
+from mlxprobe.schema.texts import plain, shortened
+from mlxprobe.settings.table import SECONDS_WORDS, TABLE, Settings
+from mlxprobe.settings.validators import seconds
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 JUDGED_NOT, INTERRUPTED = 2, 130
 
@@ -56,24 +61,21 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read what stands before the command's name."""
-        try:
-            return super().parse_args(ctx, args)
-        except click.NoSuchOption as error:
-            tell(usage(error))
-            ctx.exit(JUDGED_NOT)
-        except OSError as error:
-            tell(unwritten(error))
-            ctx.exit(JUDGED_NOT)
-        except KeyboardInterrupt:
-            tell("interrupted")
-            ctx.exit(INTERRUPTED)
+        """Parse the options before the command's name."""
+        parsed: list[str] = self._guarded(ctx, click.NoSuchOption, super().parse_args, ctx, args)
+        return parsed
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
+        return self._guarded(ctx, click.ClickException, super().invoke, ctx)
+
+    def _guarded(
+        self, ctx: click.Context, misuse: type[click.ClickException], run: Callable[..., Any], *of: Any
+    ) -> Any:
+        """Call a function; end the command with one sentence and an exit code where it raises."""
         try:
-            return super().invoke(ctx)
-        except click.ClickException as error:
+            return run(*of)
+        except misuse as error:
             tell(usage(error))
             ctx.exit(JUDGED_NOT)
         except ProbeError as error:
@@ -160,11 +162,20 @@ def with_report(formats: Sequence[str]) -> Callable[[Command], Command]:
 
 
 def deliver(
-    form: str, output: Path | None, render: Callable[[str], str], show: Callable[[], None], *more: Callable[[], None]
+    form: str,
+    output: Path | None,
+    render: Callable[[str], str],
+    *more: Callable[[], None],
+    show: Callable[[], RenderableType] | None = None,
 ) -> None:
-    """Write the report to `output` in its form and show its text; without a file, the terminal gets the form.
+    """Write the report to `output` in its form and print its text; without a file, print the form.
 
-    What else is to be written, `more`, is written whatever becomes of that.
+    Args:
+        form: the name of the format.
+        output: the file, if any.
+        render: returns the report in a format.
+        more: further writes, done also where the report cannot be written.
+        show: returns the text for this terminal; by default it is the format "text".
     """
     from mlxprobe.schema.record_io import write
 
@@ -172,13 +183,28 @@ def deliver(
         if output is not None:
             write(output, render(form).encode())
 
-    def shown() -> None:
-        if output is not None or form == "text":
-            show()
-        else:
-            click.echo(render(form), nl=False)
+    def printed() -> None:
+        as_text = output is not None or form == "text"
+        if as_text and show is not None:
+            from mlxprobe.cli.display import shown
 
-    each(written, shown, *more)
+            click.echo(shown(show()), nl=False)
+        else:
+            click.echo(render("text" if as_text else form), nl=False)
+
+    each(written, printed, *more)
+
+
+def duration(flag: str, text: str | None) -> float | None:
+    """Return the seconds that a flag's value means; None without one.
+
+    Raises:
+        UsageError: it is no time.
+    """
+    try:
+        return None if text is None else seconds(text)
+    except ValueError:
+        raise UsageError(f"{flag}: {text!r} is not {SECONDS_WORDS}") from None
 
 
 def each(*steps: Callable[[], None]) -> None:
@@ -235,14 +261,24 @@ def latest(settings: Settings, *, everything: bool) -> Path:
 
 
 def tell(problem: str) -> None:
-    """Say something on stderr."""
-    show(f"mlxprobe: {lines(problem)}\n")
+    """Write one line on stderr."""
+    show(f"mlxprobe: {plain(problem)}\n")
 
 
 def show(text: str) -> None:
     """Write on stderr; a terminal that was closed, a reader who has gone and a full disk lose it, and end nothing."""
     with suppress(OSError):
         click.echo(text, nl=False, err=True)
+
+
+def in_background(load: Callable[[], None]) -> None:
+    """Import modules on a thread; one that is missing is reported by the main thread, which needs it too."""
+
+    def run() -> None:
+        with suppress(ImportError):
+            load()
+
+    threading.Thread(target=run, daemon=True).start()
 
 
 def leave(code: int) -> None:

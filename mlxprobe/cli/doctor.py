@@ -13,7 +13,7 @@ from mlxprobe.schema.metrics import counted
 from mlxprobe.schema.observation import Environment
 from mlxprobe.settings.machine_limits import memory_limit
 from mlxprobe.settings.table import Settings
-from mlxprobe.supervisor import native
+from mlxprobe.supervisor import pyspy_stacks
 from mlxprobe.system import MAC
 from mlxprobe.system.system import system
 
@@ -51,7 +51,7 @@ def gaps(here: Environment) -> list[str]:
     found = []
     if here.device == "gpu":
         found.append("GPU load cannot be read: a program that waits for the GPU hangs with the kind `unknown`")
-    if not native.program():
+    if not pyspy_stacks.program():
         found.append("no py-spy (`pip install mlxprobe[native]`): where in C++ a program hangs is not told")
     found += system.gaps()
     if not MAC and not shutil.which("g++") and here.device == "cpu":

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlxprobe.cli.common import INTERRUPTED, JUDGED_NOT, deliver, leave, tell, with_report, with_settings
+from mlxprobe.cli.common import INTERRUPTED, JUDGED_NOT, deliver, duration, leave, tell, with_report, with_settings
 from mlxprobe.schema.errors import UsageError
-from mlxprobe.settings.table import SECONDS_WORDS, Settings, resolve
-from mlxprobe.settings.validators import seconds
+from mlxprobe.settings.table import Settings, resolve
 
 if TYPE_CHECKING:
     from mlxprobe.cli.display import Display
@@ -27,7 +26,7 @@ DEVICES = ("cpu", "gpu")
 
 @click.command()
 @click.option("--programs", type=click.IntRange(1), help=f"Run so many programs ({PROGRAMS}).")
-@click.option("--for", "duration", metavar="TIME", help="Run for this long instead, such as 10min.")
+@click.option("--for", "limit", metavar="TIME", help="Run for this long instead, such as 10min.")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Draw other programs (default: 0).")
 @click.option("--ops", multiple=True, metavar="GLOB", help="Only these operations, as 'linalg.*'; repeatable.")
 @click.option("--list-ops", "lists", is_flag=True, help="List the operations, those of --ops or all, and run nothing.")
@@ -43,7 +42,7 @@ DEVICES = ("cpu", "gpu")
 @with_settings("jobs", "memory", "device", "requirements", "on", timeout_s="30min a batch of 50", stall_s="10s")
 def fuzz(
     programs: int | None,
-    duration: str | None,
+    limit: str | None,
     seed: int,
     ops: tuple[str, ...],
     lists: bool,
@@ -65,7 +64,7 @@ def fuzz(
     from mlxprobe.reports.fuzz import FUZZ_FORMATS
     from mlxprobe.schema.record_io import check_writable
 
-    settings, limit_s = resolve(flags), _seconds(duration)
+    settings, limit_s = resolve(flags), duration("--for", limit)
     if lists:
         click.echo("\n".join(_operations(ops)))
         return
@@ -73,12 +72,7 @@ def fuzz(
     count = programs or (None if limit_s else PROGRAMS)
     releases = [one for one in (against, candidate) if one]
     report = fuzzed(settings, releases, seed, ops, replay, count, limit_s, bisects=bisects)
-    deliver(
-        form,
-        output,
-        lambda name: FUZZ_FORMATS[name](report),
-        lambda: click.echo(FUZZ_FORMATS["text"](report), nl=False),
-    )
+    deliver(form, output, lambda name: FUZZ_FORMATS[name](report))
     if report.complete and report.problem:
         tell(report.problem)
         leave(JUDGED_NOT)
@@ -98,13 +92,6 @@ def _check_drawn() -> None:
         raise UsageError(
             "random programs are drawn with Hypothesis, which is not installed here: pip install 'mlxprobe[fuzz]'"
         )
-
-
-def _seconds(duration: str | None) -> float | None:
-    try:
-        return None if duration is None else seconds(duration)
-    except ValueError:
-        raise UsageError(f"--for: {duration!r} is not {SECONDS_WORDS}") from None
 
 
 def fuzzed(

@@ -77,7 +77,6 @@ def gate(
         form,
         output,
         lambda name: GATE_FORMATS[name](report),
-        lambda: click.echo(GATE_FORMATS["text"](report), nl=False),
         lambda: write(kept, GATE_FORMATS["json"](report).encode()),
         *[lambda: summarise(GATE_FORMATS["markdown"](report))] * (form == "github"),
     )

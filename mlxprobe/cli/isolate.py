@@ -41,7 +41,7 @@ def isolate(
     **flags: Any,
 ) -> None:
     """Run a program as it is, then with one thing changed at a time, and say which change cures it."""
-    from mlxprobe.cli.display import Display, shown
+    from mlxprobe.cli.display import Display
     from mlxprobe.reports.isolation import ISOLATION_FORMATS, renderable
     from mlxprobe.runner.isolate import Trials
     from mlxprobe.runner.isolation_result import known_names
@@ -55,8 +55,7 @@ def isolate(
     names = [name for name in known_names() if every or name in only] or None
     with Display() as display:
         found = Trials(encodable(words[0]), command, settings, steps, display).run(names, always)
-    told = shown(renderable(found))
-    deliver(form, output, lambda name: ISOLATION_FORMATS[name](found), lambda: click.echo(told, nl=False))
+    deliver(form, output, lambda name: ISOLATION_FORMATS[name](found), show=lambda: renderable(found))
     unjudged = found.trials[0].seen.outcome is Outcome.UNJUDGED
     leave(INTERRUPTED if not found.complete else JUDGED_NOT if unjudged else int(not found.healthy))
 

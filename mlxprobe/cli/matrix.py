@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from mlxprobe.upgrade.matrix import Matrix
 
 MATRIX_FILE = Path("reports") / "matrix.json"
-NOT_FOUND = 1
 
 
 @click.command()
@@ -79,19 +78,25 @@ def matrix(
     from mlxprobe.cluster.executor import places
     from mlxprobe.cluster.runners import Runners
     from mlxprobe.releases.index import listed, ordered, parse
+    from mlxprobe.schema.metrics import counted
     from mlxprobe.schema.record_io import keep_baseline
     from mlxprobe.upgrade import matrix, matrix_run
 
-    settings = resolve(flags)
+    settings, shard = resolve(flags), matrix.shard(part)
     check_output(output, file)
     if programs and form not in ("text", "markdown"):
         raise UsageError(f"--random: has no {form}; right is text or markdown")
     some = chosen(settings, patterns, ())
     wanted = ordered([one for spec in releases for one in parse(spec, listed, pre=pre)])
+    cells = [(release.name, task.name) for release in wanted for task in some.tasks]
+    if not (programs or matrix.share(cells, shard)):
+        raise UsageError(
+            f"--shard {part}: has no program to run; all shards together have {counted(len(cells), 'program')}"
+        )
     known = matrix.load(file) if file.exists() and not fresh else matrix.empty()
     with Display() as display, places(settings, display) as found:
         runners = [Runners(where, display) for where in found]
-        filled = matrix_run.fill(known, wanted, some.tasks, runners, part=matrix.shard(part), file=file)
+        filled = matrix_run.fill(known, wanted, some.tasks, runners, part=shard, file=file)
     more = None
     if programs and not runners[0].stop.is_set():
         names = [one.name for one in wanted if one.name not in filled.without]
@@ -140,15 +145,9 @@ def merge(files: tuple[Path, ...], form: str, output: Path | None) -> None:
 
 
 def _deliver_ranks(found: Any, form: str, output: Path | None) -> None:
-    from mlxprobe.cli.display import shown
     from mlxprobe.reports import WATCH_FORMATS, diagnosis
 
-    deliver(
-        form,
-        output,
-        lambda name: WATCH_FORMATS[name](found),
-        lambda: click.echo(shown(diagnosis.renderable(found)), nl=False),
-    )
+    deliver(form, output, lambda name: WATCH_FORMATS[name](found), show=lambda: diagnosis.renderable(found))
 
 
 def _deliver(found: Any, form: str, output: Path | None, random: Any = None) -> None:
@@ -161,7 +160,7 @@ def _deliver(found: Any, form: str, output: Path | None, random: Any = None) -> 
     def told(name: str) -> str:
         return str(forms[name](found)) + ("\n" + FUZZ_FORMATS[name](random) if random else "")
 
-    deliver(form, output, told, lambda: click.echo(told("text"), nl=False))
+    deliver(form, output, told)
 
 
 @click.command()

@@ -18,7 +18,7 @@ LAGS_S = 5.0  # without a break
 LAG_STEPS, LAG_SHARE = 2, 0.1  # ranks that have nothing to do with one another drift apart; those that meet do not
 
 
-class Behind:
+class RankLag:
     """Look at the ranks again and again, and say which of them keeps the others back."""
 
     def __init__(self) -> None:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from mlxprobe.catalogue import discovery
 from mlxprobe.catalogue.discovery import Entry
-from mlxprobe.reports.html import render_all, vega_bundle
-from mlxprobe.reports.html.guide import Guide
+from mlxprobe.reports.html import Guide, render_all, vega_bundle
 from mlxprobe.schema.errors import ProbeError
 from mlxprobe.schema.record import Record
 from mlxprobe.schema.record_io import write

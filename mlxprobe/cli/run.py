@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-import mlxprobe
 from mlxprobe.cli.common import (
     INTERRUPTED,
     JUDGED_NOT,
@@ -38,14 +37,13 @@ def run(patterns: tuple[str, ...], form: str, output: Path | None, opened: bool,
     """Run scenarios and say which failure modes are real here."""
     from mlxprobe.catalogue import discovery
     from mlxprobe.cli import report_inputs
-    from mlxprobe.cli.display import Display, shown
+    from mlxprobe.cli.display import Display
     from mlxprobe.cluster.executor import place
     from mlxprobe.cluster.runners import Runners
     from mlxprobe.reports import FORMATS, text
     from mlxprobe.runner.runner import exit_code
     from mlxprobe.runner.schedule import flat, scenario_tasks, side_by_side
-    from mlxprobe.schema.record import Record
-    from mlxprobe.schema.record_io import SCHEMA_VERSION, check_writable, now
+    from mlxprobe.schema.record_io import check_writable, new_record
 
     settings = resolve(flags)
     entries, broken = discovery.find(settings.scenarios)
@@ -60,12 +58,9 @@ def run(patterns: tuple[str, ...], form: str, output: Path | None, opened: bool,
     with Display(total=len(flat(tasks))) as display, place(settings, display) as where:
         runner = Runners(where, display).current()
         (rows,) = side_by_side([runner], tasks, where)
-    record = Record(
-        schema_version=SCHEMA_VERSION,
-        mlxprobe=mlxprobe.__version__,
-        time=now(),
-        environment=runner.environment,
-        programs=tuple(rows.values()),
+    record = new_record(
+        runner.environment,
+        rows.values(),
         complete=not runner.stop.is_set(),
         wall_s=time.monotonic() - began,
         problems=tuple(one.problem for one in broken),
@@ -76,8 +71,8 @@ def run(patterns: tuple[str, ...], form: str, output: Path | None, opened: bool,
         form,
         output,
         lambda name: forms[name](record),
-        lambda: click.echo(shown(text.renderable(record)), nl=False),
         *(partial(_keep, kept / f"record.{ending}", FORMATS[name], record) for name, ending in files.items()),
+        show=lambda: text.renderable(record),
     )
     if opened:
         show_page(kept / "report.html", forms["html"](record))

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 from msgspec.structs import replace
 
-import mlxprobe
 from mlxprobe.cli.common import INTERRUPTED, JUDGED_NOT, leave, tell, with_scenarios, with_settings
 from mlxprobe.cli.display import Display, shown
 from mlxprobe.settings.table import resolve
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from mlxprobe.schema.record import ProgramRecord
 
 
-class Logged(Display):
+class LoggingDisplay(Display):
     """A display that keeps a line of each program."""
 
     def __init__(self, total: int) -> None:
@@ -54,8 +53,7 @@ def selftest(bundle: Path, patterns: tuple[str, ...], **flags: Any) -> None:
     from mlxprobe.reports import text
     from mlxprobe.runner.runner import Runner, exit_code
     from mlxprobe.schema.reading import DOCTOR
-    from mlxprobe.schema.record import Record
-    from mlxprobe.schema.record_io import SCHEMA_VERSION, now
+    from mlxprobe.schema.record_io import new_record
     from mlxprobe.selftest import parts
     from mlxprobe.selftest.bundle import VERSIONS, Bundle, versions
     from mlxprobe.supervisor import interpreter
@@ -69,16 +67,8 @@ def selftest(bundle: Path, patterns: tuple[str, ...], **flags: Any) -> None:
         DOCTOR: told(lambda: "\n".join([*doctor.lines(here, settings), ""]), problems),
         VERSIONS: told(versions, problems),
     }
-    kept, display = Bundle(bundle, texts), Logged(sum(one.count for one in chosen))
-    record = Record(
-        schema_version=SCHEMA_VERSION,
-        mlxprobe=mlxprobe.__version__,
-        time=now(),
-        environment=here,
-        programs=(),
-        complete=False,
-        problems=tuple(problems),
-    )
+    kept, display = Bundle(bundle, texts), LoggingDisplay(sum(one.count for one in chosen))
+    record = new_record(here, (), complete=False, problems=tuple(problems))
     with display:
         runner = Runner(settings, here, display)
         for rows in parts.run(runner, chosen):

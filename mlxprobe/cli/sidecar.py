@@ -9,7 +9,6 @@ import os
 import select
 import signal
 import socket
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -19,7 +18,7 @@ import click
 import psutil
 
 from mlxprobe.agent.wire.json_lines import Line
-from mlxprobe.cli.common import tell
+from mlxprobe.cli.common import in_background, tell
 from mlxprobe.schema.errors import ProbeError, UsageError
 from mlxprobe.schema.program import Program
 from mlxprobe.settings.table import Settings, cache_folder, resolve
@@ -44,10 +43,10 @@ def beside(pid: int, control: int, wake: int) -> None:
     for number in (signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)  # they are the process's: we end with it
     os.set_blocking(wake, False)
-    Watching(pid, Line(socket.socket(fileno=control)), wake).run()
+    SidecarServer(pid, Line(socket.socket(fileno=control)), wake).run()
 
 
-class Watching:
+class SidecarServer:
     """Serve one process, one stay of the agent after the other, until it is gone."""
 
     def __init__(self, pid: int, line: Line, wake: int) -> None:
@@ -71,7 +70,7 @@ class Watching:
                 self._hear()
             for order in self._taken():
                 if "prepare" in order:
-                    threading.Thread(target=prepare, daemon=True).start()
+                    in_background(prepare)
                 if "begin" in order:
                     self._serve(order)
 
@@ -135,7 +134,7 @@ class Watching:
             report.deliver(report.record(running, running.so_far(watcher, "running"), complete=False))
 
     def _calls(self) -> bool:
-        """Tell whether the process was sent a signal that asks for a report."""
+        """Check whether the process was sent a signal that asks for a report."""
         try:
             return int(signal.SIGUSR2) in os.read(self._wake, 1024)
         except OSError:
@@ -161,7 +160,7 @@ def only_clear(silent: Callable[[Watcher], None]) -> Callable[[Watcher], None]:
     from mlxprobe.schema.enums import HangKind
 
     def told(watcher: Watcher) -> None:
-        silence = watcher.suspicion.silence
+        silence = watcher.hang_detector.silence
         if silence and (silence.kind in (HangKind.DEADLOCK, HangKind.STALL) or silence.silent_s > UNCLEAR_S):
             silent(watcher)
 
@@ -169,7 +168,7 @@ def only_clear(silent: Callable[[Watcher], None]) -> Callable[[Watcher], None]:
 
 
 def worth_telling(seen: Sequence[ProgramRecord], worker: bool) -> bool:
-    """Tell whether anything was found, or trained; a `worker` that is gone without a word its parent has ended."""
+    """Check whether anything was found, or trained; a `worker` that is gone without a word its parent has ended."""
     trained = any(one.steps and (one.finished or not worker) for one in seen)
     return trained or any(one.findings for one in seen)
 

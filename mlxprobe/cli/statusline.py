@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mlxprobe.cli.rank_lag import Behind
+    from mlxprobe.cli.rank_lag import RankLag
     from mlxprobe.supervisor.watch import Watcher
 
 SHOWN_S = 0.25
@@ -24,7 +24,7 @@ class StatusLine:
         self._dim = "" if os.environ.get("NO_COLOR") else "\x1b[2m"
         self._size = (0, 0)
         self._shown_s = 0.0
-        self._behind: Behind | None = None
+        self._rank_lag: RankLag | None = None
 
     def show(self, watcher: Watcher) -> None:
         """Show where the program is, a few times a second."""
@@ -53,11 +53,11 @@ class StatusLine:
         programs = [log for log in watcher.processes.programs if log.process.job == last]
         if len(programs) < 2:
             return ""
-        if self._behind is None:
-            from mlxprobe.cli.rank_lag import Behind  # what it imports, the program's start does not wait for
+        if self._rank_lag is None:
+            from mlxprobe.cli.rank_lag import RankLag  # what it imports, the program's start does not wait for
 
-            self._behind = Behind()
-        return self._behind.told(programs, time.monotonic() - watcher.child.started_s)
+            self._rank_lag = RankLag()
+        return self._rank_lag.told(programs, time.monotonic() - watcher.child.started_s)
 
     def leave(self) -> None:
         """Give the last row back: before the end, a change of size, or a stop by Ctrl-Z."""

@@ -43,7 +43,7 @@ def complete() -> None:
 
 
 def is_of_stdout(error: OSError) -> bool:
-    """Tell whether stdout takes nothing, and if so give up what was to be written; other files have names."""
+    """Check whether stdout takes nothing, and if so give up what was to be written; other files have names."""
     if error.filename is not None or error.errno not in OF_STREAMS:
         return False
     _give_up(1)

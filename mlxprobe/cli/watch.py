@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 import signal
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,13 +15,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlxprobe.cli.common import INTERRUPTED, JUDGED_NOT, check_output, leave, with_report, with_settings
+from mlxprobe.cli.common import (
+    INTERRUPTED,
+    JUDGED_NOT,
+    check_output,
+    duration,
+    in_background,
+    leave,
+    with_report,
+    with_settings,
+)
 from mlxprobe.cli.program import Program, command_of, with_program
 from mlxprobe.cli.watch_output import Report
 from mlxprobe.schema.errors import ProbeError, UsageError
 from mlxprobe.schema.texts import encodable
-from mlxprobe.settings.table import SECONDS_WORDS, resolve
-from mlxprobe.settings.validators import seconds
+from mlxprobe.settings.table import resolve
 from mlxprobe.supervisor.reaper import SHARED, give_up
 from mlxprobe.supervisor.reaper_client import inherited
 
@@ -84,7 +92,10 @@ def watch(
     before, known = read_baseline(output, baseline, words if is_command else words[:1])
     chosen = Selection(select=select, ignore=ignore, known=known)
     last = output is not None and not sys.stderr.isatty()
-    report = Report(form, output, chosen, before, sheet=sheet, every_s=every_s(every, output), last=last)
+    if every is not None and output is None:
+        raise UsageError("--every requires --output")
+    every_s = duration("--every", every)
+    report = Report(form, output, chosen, before, sheet=sheet, every_s=every_s or math.inf, last=last)
     program = Watched(name=encodable(words[0]), command=command, terminal=True, device=settings.device)
     running = Watch(program, settings, Enough(steps=steps, finding=until_finding))
     running.begun = lambda: begun(output)
@@ -138,22 +149,6 @@ def reported(running: Watch, report: Report, *, live: bool) -> Record:
     return record
 
 
-def every_s(told: str | None, output: Path | None) -> float:
-    """Return after how many seconds a report is written anew; never where nobody asks.
-
-    Raises:
-        UsageError: it is no time, or there is no file to write.
-    """
-    if told is None:
-        return float("inf")
-    if output is None:
-        raise UsageError("--every writes --output anew, and there is none")
-    try:
-        return seconds(told)
-    except ValueError:
-        raise UsageError(f"--every: {told!r} is not {SECONDS_WORDS}") from None
-
-
 def read_baseline(
     output: Path | None, baseline: Path | None, program: Sequence[str]
 ) -> tuple[Record | None, frozenset[Any]]:
@@ -171,11 +166,11 @@ def read_baseline(
 def begun(output: Path | None) -> None:
     """Release the descriptors that the started program was handed, except the report's own; import the report."""
     give_up(fd for fd in inherited().descriptors if not is_open_as(fd, output))
-    threading.Thread(target=import_reports, daemon=True).start()
+    in_background(import_reports)
 
 
 def is_open_as(fd: int, file: Path | None) -> bool:
-    """Tell whether a descriptor is of a file, which may be named by it, as `/dev/fd/7`."""
+    """Check whether a descriptor is of a file, which may be named by it, as `/dev/fd/7`."""
     try:
         return file is not None and os.path.samestat(os.fstat(fd), file.stat())
     except OSError:  # there is no file so far
@@ -191,12 +186,13 @@ def import_reports() -> None:
     import platform
 
     gc.disable()
-    import mlxprobe.cli.display
-    import mlxprobe.reports.diagnosis
-    import mlxprobe.runner.judging  # noqa: F401
-
-    gc.freeze()
-    gc.enable()
+    try:
+        import mlxprobe.cli.display
+        import mlxprobe.reports.diagnosis
+        import mlxprobe.runner.judging  # noqa: F401
+    finally:
+        gc.freeze()
+        gc.enable()
     platform.platform()  # it asks another program, once
 
 
@@ -227,13 +223,13 @@ def own_signals(running: Watch) -> Iterator[None]:
 
 
 def used_up() -> bool:
-    """Tell whether we have reached our own limit of processor time: the system says so by a signal."""
+    """Check whether we have reached our own limit of processor time: the system says so by a signal."""
     soft_s, used = resource.getrlimit(resource.RLIMIT_CPU)[0], resource.getrusage(resource.RUSAGE_SELF)
     return soft_s != resource.RLIM_INFINITY and used.ru_utime + used.ru_stime >= soft_s
 
 
 def has_terminal() -> bool:
-    """Tell whether we belong to a terminal that is open."""
+    """Check whether we belong to a terminal that is open."""
     try:
         os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
     except OSError:

@@ -89,20 +89,12 @@ class Report:
 
     def record(self, running: Watch, seen: Sequence[ProgramRecord], *, complete: bool = True) -> Record:
         """Put a program's rows into a record, each with the findings that count."""
-        import mlxprobe
         from mlxprobe.runner.finding_filter import selected
-        from mlxprobe.schema.record import Record
-        from mlxprobe.schema.record_io import SCHEMA_VERSION, now
+        from mlxprobe.schema.record_io import new_record
 
-        return Record(
-            schema_version=SCHEMA_VERSION,
-            mlxprobe=mlxprobe.__version__,
-            time=now(),
-            environment=running.environment,
-            programs=tuple(selected(one, self._chosen) for one in seen),
-            complete=complete,
-            wall_s=time.monotonic() - self._began_s,
-        )
+        rows = (selected(one, self._chosen) for one in seen)
+        wall_s = time.monotonic() - self._began_s
+        return new_record(running.environment, rows, complete=complete, wall_s=wall_s)
 
     def deliver(self, record: Record) -> None:
         """Write the report: into the file in its form; its text, or without a file its form, on stderr.
@@ -150,7 +142,7 @@ class Report:
             show(shown(ranks.RankTable(told), stderr=True))
 
     def _is_news(self, words: str, lasted_s: float) -> bool:
-        """Tell whether something that lasts has not been said so, or lasts much longer now than when it was."""
+        """Check whether something that lasts has not been said so, or lasts much longer now than when it was."""
         same = re.sub(FIGURES, "", words)
         if lasted_s < MUCH_LONGER * self._lasted_s.get(same, 0.0):
             return False
@@ -212,7 +204,7 @@ def standing_still(watcher: Watcher) -> str:
     """Say that a program is stuck, for it may never end; nothing where its silence is over."""
     from mlxprobe.schema.metrics import calling_frame, standing_frame
 
-    silence = watcher.suspicion.silence
+    silence = watcher.hang_detector.silence
     if silence is None:
         return ""
     frame = standing_frame(silence.stacks)

@@ -21,7 +21,7 @@ from mlxprobe.cluster.executor import Place, environment_here
 from mlxprobe.cluster.serialization import Made, pack
 from mlxprobe.cluster.worker_pool import Workers, ask
 from mlxprobe.releases.index import Release
-from mlxprobe.runner.listening import Listener
+from mlxprobe.runner.runner import Listener
 from mlxprobe.schema.errors import ProbeError, UsageError
 from mlxprobe.schema.observation import Environment
 from mlxprobe.schema.record import ProgramRecord

@@ -12,7 +12,7 @@ import msgspec
 
 from mlxprobe.releases.environments import provide
 from mlxprobe.releases.index import CURRENT, Release
-from mlxprobe.runner.listening import Listener
+from mlxprobe.runner.runner import Listener
 from mlxprobe.runner.schedule import Pool
 from mlxprobe.schema.errors import UsageError
 from mlxprobe.schema.observation import Environment

@@ -7,8 +7,7 @@ import threading
 from mlxprobe.cluster.executor import Place
 from mlxprobe.releases import index
 from mlxprobe.releases.index import Release, parse_one
-from mlxprobe.runner.listening import Listener
-from mlxprobe.runner.runner import Runner
+from mlxprobe.runner.runner import Listener, Runner
 from mlxprobe.schema.errors import BrokenReleaseError, NoWheelError, ProbeError, UnmetRequirementError, UsageError
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from mlxprobe.agent.lifecycle import autoload
 from mlxprobe.agent.patching.import_hooks import is_watched
-from mlxprobe.runner.sidecar import Beside, logged, present
+from mlxprobe.runner.sidecar import Sidecar, logged, present
 from mlxprobe.schema.errors import ProbeError
 from mlxprobe.system import self_process
 
@@ -31,7 +31,7 @@ class Notebook:
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell
-        self._beside: Beside | None = None
+        self._beside: Sidecar | None = None
         self._is_on = False
         self._limit_s: float | None = None  # of all cells
         self._threads = {one.native_id or 0 for one in threading.enumerate()} - {threading.main_thread().native_id or 0}
@@ -95,8 +95,8 @@ class Notebook:
         if told := self._beside.forms:
             show(told)
 
-    def _start(self) -> Beside:
-        self._beside = Beside()
+    def _start(self) -> Sidecar:
+        self._beside = Sidecar()
         self._beside.prepare()
         self._beside.listener.said = lambda text, level: logged(self._put(text), level)
         return self._beside

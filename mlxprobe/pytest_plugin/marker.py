@@ -27,7 +27,7 @@ from mlxprobe.schema.record import Finding, ProgramRecord
 from mlxprobe.settings.table import resolve
 from mlxprobe.settings.validators import size
 from mlxprobe.supervisor.scratch import Scratch
-from mlxprobe.verdict.health import rated
+from mlxprobe.verdict.rows import rated
 
 REPORTS = "MLXPROBE_TEST_REPORTS"
 ARGUMENTS = {

@@ -19,7 +19,7 @@ from mlxprobe.schema.errors import ProbeError
 from mlxprobe.schema.metrics import native_call
 from mlxprobe.schema.record import ProgramRecord
 from mlxprobe.settings.table import resolve
-from mlxprobe.verdict.repeats import REPEATS
+from mlxprobe.verdict.rows import REPEATS
 
 GUARD_S = 30.0  # beyond a variant's own limits, for its correct loop's start and for ending what hangs
 _DECLARES = re.compile(r"^probe\s*=\s*Scenario\b|^@probe\.", re.MULTILINE)

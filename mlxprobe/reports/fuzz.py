@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import msgspec
-
 from mlxprobe.fuzz.finding import Finding, FuzzReport
 from mlxprobe.reports.markdown import table
 from mlxprobe.reports.phrases import finished
 from mlxprobe.schema.metrics import counted
-from mlxprobe.schema.record_io import finite, json_text
+from mlxprobe.schema.record_io import encode
 
 TRAINED = ("nn.", "init.", "optimizers.")
 HELD = {  # what was held against what
@@ -98,10 +96,8 @@ def markdown(report: FuzzReport) -> str:
     return "\n".join(lines) + "\n"
 
 
-def encoded(report: FuzzReport) -> str:
-    """Return the report as JSON."""
-    plain = finite(msgspec.to_builtins(report, str_keys=True))
-    return json_text(plain)
-
-
-FUZZ_FORMATS: dict[str, Callable[[FuzzReport], str]] = {"text": text, "json": encoded, "markdown": markdown}
+FUZZ_FORMATS: dict[str, Callable[[FuzzReport], str]] = {
+    "text": text,
+    "json": lambda report: encode(report).decode(),
+    "markdown": markdown,
+}

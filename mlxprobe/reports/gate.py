@@ -128,31 +128,16 @@ def github(report: GateReport) -> str:
                 continue
             allowed = f" (allowed: {one.allowed})" if one.allowed else ""
             worse = found.change is Change.REGRESSION and not one.allowed
-            lines.append(
-                annotation(
-                    "error" if worse else "notice",
-                    f"{one.program}: {found.change}",
-                    f"{found.what}: {found.text}{allowed}",
-                )
-            )
+            title, message = f"{one.program}: {found.change}", f"{found.what}: {found.text}{allowed}"
+            lines.append(command("error" if worse else "notice", message, title=title))
     if report.problem or report.skipped:
-        lines.append(annotation("error" if report.problem else "notice", "mlxprobe gate", answer(report)))
+        lines.append(command("error" if report.problem else "notice", answer(report), title="mlxprobe gate"))
     return "\n".join([*lines, answer(report)]) + "\n"
-
-
-def annotation(level: str, title: str, message: str) -> str:
-    """Return one workflow command, escaped as GitHub asks."""
-    return command(level, message, title=title)
-
-
-def json(report: GateReport) -> str:
-    """Return the report as JSON."""
-    return json_text(report)
 
 
 GATE_FORMATS: dict[str, Callable[[GateReport], str]] = {
     "text": text,
-    "json": json,
+    "json": json_text,
     "markdown": markdown,
     "junit": junit,
     "github": github,

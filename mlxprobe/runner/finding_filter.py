@@ -41,7 +41,7 @@ class Selection:
         object.__setattr__(self, "ignore", tuple(map(_prefix, self.ignore)))
 
     def selects(self, code: str) -> bool:
-        """Tell whether findings of a code are wanted."""
+        """Check whether findings of a code are wanted."""
         return _longest(self.select or ("",), code) > _longest(self.ignore, code)
 
     def apply(self, findings: Iterable[Finding], root: Path | None = None) -> tuple[tuple[Finding, ...], int]:
@@ -55,7 +55,7 @@ def selected(row: ProgramRecord, selection: Selection, root: Path | None = None)
     """Return a row with the findings that count, and the verdict that they leave it."""
     from msgspec.structs import replace
 
-    from mlxprobe.verdict.health import rated
+    from mlxprobe.verdict.rows import rated
 
     kept, accepted = selection.apply(row.findings, root)
     unchecked = tuple(one for one in row.unchecked if selection.selects(one.code))
@@ -101,7 +101,7 @@ def _here(found: Finding, root: Path) -> Finding:
 def identity(found: Finding, root: Path | None = None) -> Known:
     """Return what makes a finding the same in a later run: code, file and the line's text (its number without one).
 
-    The file is the user's own where there is one: packages lie elsewhere on another machine.
+    The file is the user's own where there is one: packages are elsewhere on another machine.
     """
     text, file = source_of(found, root), own_place(found).file
     return found.code, relative(file, root) if file else "", text or f"line {found.line}"
@@ -143,7 +143,7 @@ def source_line(file: str, line: int, root: Path | None = None) -> str:
 
 
 def relative(file: str, root: Path | None = None) -> str:
-    """Return a path as seen from `root` (the current folder) where it lies below it, else as it is."""
+    """Return a path as seen from `root` (the current folder) where it is below it, else unchanged."""
     try:
         path, base = Path(file), root or Path.cwd()
         for inner, outer in ((path, base), (path.resolve(), base.resolve())):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import mlxprobe
 from mlxprobe.agent.wire.constants import WITH_VARIABLE
 from mlxprobe.runner.isolation_result import AND, ISOLATION_SCHEMA_VERSION, Isolation, Trial, known_names, plausible
-from mlxprobe.runner.listening import Listener, doing
+from mlxprobe.runner.runner import Listener, doing
 from mlxprobe.runner.watch_session import Enough, Watch
 from mlxprobe.schema.merge_ranks import whole
 from mlxprobe.schema.observation import Environment, Program

@@ -13,7 +13,7 @@ ISOLATION_SCHEMA_VERSION = 4  # of 1 the trials were rows of record version 1, o
 PAIRS = 3  # are tried at most
 AND = " + "
 OF_COMPILED = {"no-compile", "capture-random"}  # change nothing where nothing is compiled
-HIDES = {"MP101": {"MP103", "MP105", "MP106"}}  # while nothing is evaluated, these cannot be told
+HIDES = {"MP101": {"MP103", "MP105", "MP106"}}  # while nothing is evaluated, these cannot be detected
 
 
 class Trial(Value, frozen=True):
@@ -84,7 +84,7 @@ class Isolation(Value, frozen=True):
         return self.trials[min(1, len(self.trials) - 1) if self.always else 0]
 
     def helps(self, trial: Trial) -> bool:
-        """Tell whether interventions that may stay make the program better, and nothing worse, than without them."""
+        """Check whether interventions that may stay make the program better, and nothing worse, than without them."""
         first = self.trials[0] if trial is self.base else self.base
         if not trial.seen.completes and trial.seen.outcome is not first.seen.outcome:
             return False

@@ -20,10 +20,9 @@ from mlxprobe.schema.observation import Environment, Observation, Raised
 from mlxprobe.schema.record import Expectation, Finding, ProgramRecord, Remark, Unchecked, Verdict
 from mlxprobe.schema.record_io import row
 from mlxprobe.verdict.errors import known_error
-from mlxprobe.verdict.health import rated
 from mlxprobe.verdict.judge import judge
-from mlxprobe.verdict.ranks import of_all_ranks
 from mlxprobe.verdict.remarks import REMOTE, UNWATCHED, remarks
+from mlxprobe.verdict.rows import of_all_ranks, rated
 
 Told = TypeVar("Told", Finding, Unchecked)
 
@@ -50,7 +49,7 @@ def judged_all(seen: Sequence[Observation], unwatched: str = "") -> tuple[Progra
 
 
 def with_unwatched(row: ProgramRecord, seen: Sequence[Observation]) -> ProgramRecord:
-    """Return a row with a remark of the ranks that nobody has seen, unless it is known already where they run."""
+    """Return a row with a remark on the ranks that were not watched, unless it is known where they run."""
     missing = unwatched(seen)
     if not missing or any(one.name == REMOTE for one in row.remarks):
         return row
@@ -62,7 +61,7 @@ def with_unwatched(row: ProgramRecord, seen: Sequence[Observation]) -> ProgramRe
 
 
 def ranked(rows: Sequence[ProgramRecord]) -> tuple[ProgramRecord, ...]:
-    """Tell the findings of several processes which ranks have the same."""
+    """Add to the findings of several processes the ranks that have the same."""
     ranks: dict[object, set[int]] = {}
     for one in rows if len(rows) > 1 else ():
         for told in one.entries:
@@ -120,18 +119,18 @@ def lacked(raised: Raised | None) -> str:
 
 
 def judged_variant(
-    seen: Sequence[Observation], expectation: Expectation, twin: Sequence[Observation], **names: Any
+    seen: Sequence[Observation], expectation: Expectation, baseline: Sequence[Observation], **names: Any
 ) -> ProgramRecord:
     """Return the row of a variant; of one that ran on several ranks, all of them together (see `of_all_ranks`)."""
     if len(seen) == 1:
         (one,), (findings, failed) = seen, examined(seen[0])
-        verdict = judge(one, findings, expectation, next(iter(twin), None))
+        verdict = judge(one, findings, expectation, next(iter(baseline), None))
         return row(one, findings, verdict, expectation, tuple(known_error(one)), unchecked=failed, **names)
     together = diagnose_ranks(seen)
     each = msgspec.structs.replace(expectation, finds=(), raises="")
     rows = []
     for k, one in enumerate(seen):
         findings, failed = examined(one, together)
-        verdict = judge(one, findings, each, twin[k] if k < len(twin) else None)
+        verdict = judge(one, findings, each, baseline[k] if k < len(baseline) else None)
         rows.append(row(one, findings, verdict, expectation, tuple(known_error(one)), unchecked=failed, **names))
     return of_all_ranks(ranked(rows), expectation)

@@ -1,4 +1,4 @@
-"""What happens around a watched process: memory runs out, others use MLX unwatched. It is told, never mended."""
+"""Events of the machine during a watch: memory runs out, other processes use MLX unwatched. They are only reported."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ HELD_SHARE = 0.5  # of what is used: who holds more is why
 MLX = ("/mlx/core.", "/libmlx.")
 
 
-class Surroundings:
-    """Look around now and then, and add what is seen to the program's facts, each once."""
+class MachineEvents:
+    """Check the machine now and then, and add what is found to the program's facts, each once."""
 
     def __init__(
         self, available: Callable[[], int] = system.available_bytes, total: Callable[[], int] = system.memory_bytes
@@ -32,7 +32,7 @@ class Surroundings:
         self._seen: dict[int, tuple[float, float]] = {}  # when a process was seen first, and when to look again
 
     def look(self, watcher: Watcher) -> Iterator[Sighting[MemoryNearlyGone]]:
-        """Look where a look is due; yield what somebody must hear of at once."""
+        """Check the machine where that is due; yield what must be reported at once."""
         now = time.monotonic()
         if now - self._looked_s < LOOK_S:
             return
@@ -83,5 +83,5 @@ def _nearly_gone(watcher: Watcher, available: int, total: int, held: int, *, gpu
 
 
 def has_mlx(pid: int) -> bool:
-    """Tell whether a process has loaded MLX."""
+    """Check whether a process has loaded MLX."""
     return any(name in file for file in system.mapped(pid) for name in MLX)

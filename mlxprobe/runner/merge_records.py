@@ -16,8 +16,8 @@ from mlxprobe.runner.judging import ranked, with_unwatched
 from mlxprobe.schema.errors import UsageError
 from mlxprobe.schema.from_record import comparable, observation
 from mlxprobe.schema.record import Finding, ProgramRecord, Record
-from mlxprobe.verdict.health import rated
 from mlxprobe.verdict.remarks import OF_RANKS
+from mlxprobe.verdict.rows import rated
 
 
 def joined(records: Mapping[str, Record]) -> Record:

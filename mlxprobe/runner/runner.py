@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import msgspec
 
 from mlxprobe.catalogue.declaration import Variant
 from mlxprobe.catalogue.discovery import Entry
 from mlxprobe.runner.judging import judged_users, judged_variant
-from mlxprobe.runner.listening import Listener, doing
 from mlxprobe.runner.programs import UserProgram, runnable
 from mlxprobe.schema.enums import Outcome, Role
 from mlxprobe.schema.metrics import growth_bytes, steady_steps
@@ -19,9 +19,10 @@ from mlxprobe.schema.observation import Environment, Limits, Observation, Progra
 from mlxprobe.schema.record import ProgramRecord
 from mlxprobe.settings.machine_limits import memory_limit
 from mlxprobe.settings.table import Settings
-from mlxprobe.supervisor.watch import observe_all
+from mlxprobe.supervisor.event_log import EventLog
+from mlxprobe.supervisor.watch import Watcher, observe_all
 from mlxprobe.verdict.expectation import expectation_of
-from mlxprobe.verdict.repeats import REPEATS, worst
+from mlxprobe.verdict.rows import REPEATS, worst
 
 STALL_FLOOR_S = {"cpu": 1.0, "gpu": 20.0}  # a GPU's kernels are compiled inside the process, where none sees it
 STALL_FACTOR = 20
@@ -33,6 +34,19 @@ ROOM_BYTES = 24_000_000  # twice what two runs of one loop were seen to differ b
 
 Seen = tuple[Observation, ...]  # one for each rank
 Run = tuple[Seen, ProgramRecord]
+
+
+class Listener(Protocol):
+    """Follows programs as they run; called from the threads that watch them."""
+
+    def started(self, name: str) -> None:
+        """A program starts."""
+
+    def moved(self, name: str, what: str) -> None:
+        """A program was polled; `what` is its state in words."""
+
+    def ended(self, name: str, row: ProgramRecord) -> None:
+        """A program has its verdict."""
 
 
 class Runner:
@@ -54,7 +68,7 @@ class Runner:
         self.environment = environment
         self.stop = stop or threading.Event()
         self.listener = listener
-        self._twins: dict[str, Run] = {}
+        self._baselines: dict[str, Run] = {}
         self._references: dict[str, Seen] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
@@ -65,19 +79,19 @@ class Runner:
             return self._skipped(entry, variant, missing)
         if variant.role is Role.CORRECT:
             return self.correct_row(entry)
-        twin, _ = self._twin(entry)
-        limits = self.limits(entry, twin)
+        baseline, _ = self._baseline(entry)
+        limits = self.limits(entry, baseline)
         return self._settled(
-            lambda: self._run(entry, variant, limits, twin),
-            lambda: self._run(entry, variant, limits, self._beside(entry, twin)),
+            lambda: self._run(entry, variant, limits, baseline),
+            lambda: self._run(entry, variant, limits, self._beside(entry, baseline)),
         )[1]
 
-    def _beside(self, entry: Entry, twin: Seen) -> Seen:
+    def _beside(self, entry: Entry, baseline: Seen) -> Seen:
         """Return what a repetition is held against: where steps are timed, the correct loop as the machine is now."""
         if not entry.scenario.slow_factor:
-            return twin
+            return baseline
         program, limits = self._program(entry, entry.correct.name), self.limits(entry, ())
-        return observe_all(program, limits, jit_key=self._jit_key(), stop=self.stop)
+        return self._observe(program, limits)
 
     def _missing(self, entry: Entry, variant: Variant) -> str:
         """Say what this machine lacks that a variant needs; empty where nothing."""
@@ -107,13 +121,13 @@ class Runner:
         """Run one variant once more, the correct loop too, judged as it was the first time."""
         if variant.role is not Role.CORRECT:
             return self.variant_row(entry, variant)
-        self._twin(entry)
+        self._baseline(entry)
         limits, reference = self.limits(entry, ()), self._references.get(entry.name, ())
         return self._settled(lambda: self._run(entry, variant, limits, reference))[1]
 
     def correct_row(self, entry: Entry) -> ProgramRecord:
         """Run a scenario's correct loop, unless that has been done, and return its row."""
-        return self._twin(entry)[1]
+        return self._baseline(entry)[1]
 
     def user_row(self, user: UserProgram) -> ProgramRecord:
         """Run one of the user's own programs and return its row; it is expected to pass.
@@ -138,44 +152,46 @@ class Runner:
         seen, *_ = self.observed(program, limits)
         return self.told(judged_users(seen, user.name, self.environment))
 
-    def limits(self, entry: Entry, twins: Seen) -> Limits:
-        """Derive a program's limits from its correct twin; a fixed stall limit is taken as it is."""
+    def limits(self, entry: Entry, baselines: Seen) -> Limits:
+        """Derive a program's limits from the correct loop; a fixed stall limit is taken as it is."""
         settings, memory = self.settings, memory_limit(self.settings.memory)
-        slowest = max((usual_slowest(steady_steps(one)) for one in twins), default=0.0)
-        silent_s = max((one.longest_silence_s for one in twins), default=0.0)
+        slowest = max((usual_slowest(steady_steps(one)) for one in baselines), default=0.0)
+        silent_s = max((one.longest_silence_s for one in baselines), default=0.0)
         measured = max(STALL_FLOOR_S[self.environment.device], STALL_FACTOR * slowest, SILENCE_FACTOR * silent_s)
         factor, active, basis = entry.scenario.memory_factor, 0, ""
-        if twins and factor and (twin := twins[0]).samples:
+        if baselines and factor and (baseline := baselines[0]).samples:
             basis = f"{factor:g} × the correct loop's growth and {ROOM_BYTES / 1e6:g} MB"
             if self.environment.device == "gpu":  # whose memory resident memory leaves out
-                active = int(factor * max(sample.peak_bytes for sample in twin.memory)) + ROOM_BYTES
+                active = int(factor * max(sample.peak_bytes for sample in baseline.memory)) + ROOM_BYTES
             else:
-                began = max(sample.rss_bytes for sample in twin.samples) - growth_bytes(twin)
-                memory = min(memory, int(began + factor * growth_bytes(twin)) + ROOM_BYTES)
+                began = max(sample.rss_bytes for sample in baseline.samples) - growth_bytes(baseline)
+                memory = min(memory, int(began + factor * growth_bytes(baseline)) + ROOM_BYTES)
         return Limits(
-            stall_s=settings.stall_s or (measured if twins else CORRECT_STALL_S[self.environment.device]),
+            stall_s=settings.stall_s or (measured if baselines else CORRECT_STALL_S[self.environment.device]),
             startup_s=STARTUP_S,
             timeout_s=settings.timeout_s or TIMEOUT_S[self.environment.device],
             memory_bytes=memory,
             active_bytes=active,
             basis=basis,
-            busy_s=None if settings.stall_s else STALL_FLOOR_S[self.environment.device],  # the twin was starved as well
+            busy_s=None
+            if settings.stall_s
+            else STALL_FLOOR_S[self.environment.device],  # the baseline was starved as well
         )
 
-    def _twin(self, entry: Entry) -> Run:
+    def _baseline(self, entry: Entry) -> Run:
         with self._guard:
             lock = self._locks.setdefault(entry.name, threading.Lock())
         with lock:
-            if entry.name not in self._twins:
+            if entry.name not in self._baselines:
                 limits = self.limits(entry, ())
                 reference = self._references[entry.name] = self._reference(entry, limits)
-                self._twins[entry.name] = self._settled(lambda: self._run(entry, entry.correct, limits, reference))
-            return self._twins[entry.name]
+                self._baselines[entry.name] = self._settled(lambda: self._run(entry, entry.correct, limits, reference))
+            return self._baselines[entry.name]
 
     def _reference(self, entry: Entry, limits: Limits) -> Seen:
         if not entry.reference:
             return ()
-        return observe_all(self._program(entry, entry.reference), limits, jit_key=self._jit_key(), stop=self.stop)
+        return self._observe(self._program(entry, entry.reference), limits)
 
     def _settled(self, run: Callable[[], Run], again: Callable[[], Run] | None = None) -> Run:
         """Run a program, and twice more (`again`) where the outcome is not the expected one.
@@ -190,7 +206,7 @@ class Runner:
         seen = next((seen for seen, found in runs if found.as_expected), runs[0][0])
         return seen, self.told(worst([found for _, found in runs]))
 
-    def _run(self, entry: Entry, variant: Variant, limits: Limits, twin: Seen) -> Run:
+    def _run(self, entry: Entry, variant: Variant, limits: Limits, baseline: Seen) -> Run:
         expectation = expectation_of(entry.scenario, variant, self.environment)
         seen = self.observed(self._program(entry, variant.name, entry.ranks(variant)), limits)
         names = {
@@ -201,24 +217,26 @@ class Runner:
             "documents": (variant.document,) if variant.document else tuple(entry.scenario.documents),
             "says": variant.says,
         }
-        return seen, judged_variant(seen, expectation, twin, **names)
+        return seen, judged_variant(seen, expectation, baseline, **names)
 
     def observed(self, program: Program, limits: Limits) -> Seen:
-        """Run a program, and let the listener hear of it."""
+        """Run a program, and report it to the listener."""
         listener, label = self.listener, f"{self.label}{program.name}"
         if listener is None:
-            return observe_all(program, limits, jit_key=self._jit_key(), stop=self.stop)
+            return self._observe(program, limits)
         listener.started(label)
-        return observe_all(
-            program,
-            limits,
-            jit_key=self._jit_key(),
-            stop=self.stop,
-            progress=lambda watcher: listener.moved(label, doing(watcher.log, watcher.silent_s)),
+        return self._observe(
+            program, limits, progress=lambda watcher: listener.moved(label, doing(watcher.log, watcher.silent_s))
         )
 
+    def _observe(
+        self, program: Program, limits: Limits, progress: Callable[[Watcher], bool | None] | None = None
+    ) -> Seen:
+        jit_key = f"mlx-{self.environment.mlx}"
+        return observe_all(program, limits, jit_key=jit_key, stop=self.stop, progress=progress)
+
     def told(self, found: ProgramRecord) -> ProgramRecord:
-        """Let the listener hear of a row, and return it with the machine's name."""
+        """Report a row to the listener, and return it with the machine's name."""
         found = msgspec.structs.replace(found, host=self.host)
         if self.listener is not None:
             self.listener.ended(f"{self.label}{found.name}", found)
@@ -233,8 +251,14 @@ class Runner:
             device=self.settings.device,
         )
 
-    def _jit_key(self) -> str:
-        return f"mlx-{self.environment.mlx}"
+
+def doing(log: EventLog, silent_s: float) -> str:
+    """Return the state of a running program in a few words."""
+    if not log.begun:
+        return "starting"
+    loss = f", loss {log.losses[-1].value:.3f}" if log.losses else ""
+    silent = f", silent for {silent_s:.1f} s" if silent_s > 0.3 else ""
+    return f"step {log.step}{loss}{silent}"
 
 
 def usual_slowest(steps_s: Sequence[float]) -> float:

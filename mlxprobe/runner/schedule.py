@@ -135,8 +135,8 @@ def run_lots(lots: Sequence[Lot], done: Callable[[Lot, list[Rows]], None] = lamb
     """Run lots, as many programs at a time as their pools take, and return the rows of each lot's runners by name.
 
     The runners of one task start right after each other, in an order that alternates from task to task. Ctrl-C ends
-    what runs; the rows of what had its verdict by then are returned, and the runners' `stop` is set. `done` is told of
-    every lot once it is through, at the latest at the end.
+    what runs; the rows of what had its verdict by then are returned, and the runners' `stop` is set. `done` is called
+    with every lot once it is complete, at the latest at the end.
     """
     board = _Board(lots, done)
     try:
@@ -192,7 +192,7 @@ class _Board:
                 self._tell(number)
 
     def tell(self) -> None:
-        """Tell of the lots that nobody has been told of."""
+        """Report the lots that have not been reported."""
         for number in range(len(self._lots)):
             self._tell(number)
 

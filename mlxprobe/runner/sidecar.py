@@ -1,7 +1,7 @@
-"""Have this process watched: the agent comes into it, and a process beside it looks from outside.
+"""Watch this process: the agent is loaded into it, and a sidecar process watches from outside.
 
-So a hang is told although the interpreter is stuck. Nobody but this user can reach the two: they talk over a pair of
-sockets and a pipe in a folder of the user's own. The process beside us ends with this one, however that ends.
+So a hang is reported although the interpreter is stuck. Only this user can reach the two: they communicate over a pair
+of sockets and a pipe in a folder of the user's own. The sidecar ends with this process.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ logger = logging.getLogger("mlxprobe")
 _record = logger.makeRecord(logger.name, logging.INFO, __file__, 0, "%s", (), None, "logged")
 
 
-class Beside:
-    """A process beside this one; it sees one stay of the agent after another, as `begin` and `end` say."""
+class Sidecar:
+    """A sidecar process; it watches one stay of the agent after another, from `begin` to `end`."""
 
     def __init__(self) -> None:
         self.pid = os.getpid()
@@ -75,7 +75,7 @@ class Beside:
         """Have the agent come; `report` says whether one is printed at the end: `always`, `steps`, or not at all.
 
         Raises:
-            ProbeError: nobody answers; UsageError where a setting is none.
+            ProbeError: there is no answer; UsageError where a setting is none.
         """
         asked = self.line.send(begin=name, stall_s=stall_s, report=report, cwd=os.getcwd(), **more)
         answer = self.listener.answer(ANSWERS_WITHIN_S) if asked else None
@@ -93,11 +93,11 @@ class Beside:
             self._guest.agent.channel.send("thread", id=number)
 
     def prepare(self) -> None:
-        """Have what `begin` and `forms` take done before somebody waits for it."""
+        """Import what `begin` and `forms` need ahead of time."""
         self.line.send(prepare=True)
 
     def end(self, error: BaseException | None = None, **shown: object) -> str:
-        """Have the agent leave; return the record as JSON, empty where nobody can give it.
+        """Have the agent leave; return the record as JSON, empty where there is none.
 
         `shown` says how it is to be shown: `names` are put in place of files, and `forms` are made `always` or, where
         anything was found or trained, by `steps`.
@@ -119,7 +119,7 @@ class Beside:
         return str(answer.get("record", "")) if answer else ""
 
     def on_call(self) -> None:
-        """Have a report written at `CALL`: the signal reaches who is beside us also where no handler can run."""
+        """Write a report at `CALL`: the signal reaches the sidecar also where no handler can run."""
         if signal.getsignal(CALL) is not signal.SIG_DFL:
             return
 
@@ -129,12 +129,12 @@ class Beside:
         with contextlib.suppress(ValueError):  # not on the main thread
             before = signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
             self._called = before, call
-            if before >= 0:  # somebody else's: they hear of it, and so does the handler
+            if before >= 0:  # another library's: it gets the signal, and so does the handler
                 signal.set_wakeup_fd(before)
             signal.signal(CALL, call)
 
     def close(self) -> None:
-        """Let the process beside us go."""
+        """Release the sidecar."""
         if self._called is not None and signal.getsignal(CALL) is self._called[1]:
             with contextlib.suppress(ValueError):
                 signal.signal(CALL, signal.SIG_DFL)
@@ -144,12 +144,12 @@ class Beside:
         os.close(self._wake)
 
 
-_beside: Beside | None = None
+_sidecar: Sidecar | None = None
 
 
-def present() -> Beside | None:
-    """Return who watches this process by `enable`; nobody in a fork, which is told of with its parent."""
-    return _beside if _beside is not None and _beside.pid == os.getpid() else None
+def present() -> Sidecar | None:
+    """Return the sidecar that `enable` started; None in a fork, which is reported with its parent."""
+    return _sidecar if _sidecar is not None and _sidecar.pid == os.getpid() else None
 
 
 def enable(*, stall_s: float | None = None, report: str = "always") -> None:
@@ -168,24 +168,24 @@ def enable(*, stall_s: float | None = None, report: str = "always") -> None:
     Raises:
         ProbeError: the process beside this one could not be started; UsageError for a setting that is none.
     """
-    global _beside  # noqa: PLW0603 - a process has one interpreter to watch, as for `faulthandler.enable`
+    global _sidecar  # noqa: PLW0603 - a process has one interpreter to watch, as for `faulthandler.enable`
     if present() is not None or is_watched() or (report == "always" and prepares_worker()):
         return
-    made = Beside()
+    made = Sidecar()
     made.begin(name_of_program(), stall_s, report=report, worker=is_worker())
     made.on_call()
-    _beside = made
+    _sidecar = made
     atexit.register(_at_exit)
 
 
 def prepares_worker() -> bool:
-    """Tell whether multiprocessing runs the main script again to prepare a worker: that line of it is its parent's."""
+    """Check whether multiprocessing runs the main script again to prepare a worker: that line of it is its parent's."""
     module = sys.modules.get("multiprocessing.process")
     return module is not None and bool(getattr(module.current_process(), "_inheriting", False))
 
 
 def is_worker() -> bool:
-    """Tell whether multiprocessing has started this process: its parent may end it at any time."""
+    """Check whether multiprocessing has started this process: its parent may end it at any time."""
     module = sys.modules.get("multiprocessing.process")
     return module is not None and (module.parent_process() is not None or prepares_worker())
 
@@ -196,9 +196,9 @@ def disable() -> None:
 
 
 def stop() -> str:
-    """Do as `disable` does; return the record as JSON, empty where nobody watched."""
-    global _beside
-    made, _beside = present(), None
+    """Do as `disable` does; return the record as JSON, empty without a sidecar."""
+    global _sidecar
+    made, _sidecar = present(), None
     if made is None:
         return ""
     atexit.unregister(_at_exit)
@@ -218,7 +218,7 @@ def watched_block(done: Callable[[str], None], stall_s: float | None = None) -> 
     if present() is not None or is_watched():
         yield
         return
-    made = Beside()
+    made = Sidecar()
     try:
         made.begin(name_of_program(), stall_s)
         made.on_call()
@@ -241,7 +241,7 @@ def name_of_program() -> str:
 
 
 def logged(text: str, level: int) -> None:
-    """Log what is said beside us, also on a thread of ours: a new record would have `threading` list that.
+    """Log messages of the sidecar, also on a thread of ours, which a new log record would add to `threading`.
 
     So ours is a copy of one, but where the program's own factory makes records that may have more.
     """

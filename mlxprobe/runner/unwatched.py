@@ -9,7 +9,7 @@ from mlxprobe.schema.errors import MissingEnvironmentError
 from mlxprobe.schema.metrics import signal_name
 from mlxprobe.schema.program import is_python
 from mlxprobe.supervisor import interpreter
-from mlxprobe.supervisor.pythons import Python, pythons
+from mlxprobe.supervisor.interpreter import Python, pythons
 from mlxprobe.supervisor.start import Started
 
 TAKES_A_WORD = {"-W", "-X"}  # of Python's options

@@ -1,4 +1,4 @@
-"""Watch a program of the user's: as it is, with the agent carried in, under no limit that nobody asked for.
+"""Watch an unchanged program of the user with the agent in it, without limits that were not asked for.
 
 What watches and judges it is imported once it has been started: the program is not to wait for that.
 """
@@ -41,7 +41,7 @@ TELLS_AFTER_S = 10.0  # a program's report comes soon enough where it runs no lo
 
 
 class Enough(NamedTuple):
-    """When somebody has seen enough: after a number of steps, or at the first finding that is an error."""
+    """When to end the program: after a number of steps, or at the first finding that is an error."""
 
     steps: int = 0
     finding: bool = False
@@ -82,12 +82,12 @@ class Watch:
         self._settings = settings
         self._first_s = 0.0  # when the first process said that enough was seen of it
         self._look_s = time.monotonic() + LOOK_S  # when to diagnose next
-        self._ranks_s = 0.0  # when ranks were looked at last
+        self._ranks_s = 0.0  # when ranks were last checked
         self._erred: set[str] = set()
-        self._told_s = -1.0  # the silence that was told last
+        self._told_s = -1.0  # the silence that was last reported
         self._slowest = Slowest()
         self._signals: list[tuple[int, float]] = []  # each with the time at which it came
-        self._calls = 0  # Ctrl-C that a program which is stuck did not hear
+        self._calls = 0  # Ctrl-C that a hanging program did not handle
 
     def run(self) -> tuple[ProgramRecord, ...]:
         """Run the program to its end and judge each of its processes that trains, by rank.
@@ -112,10 +112,10 @@ class Watch:
     def _watched(self, running: Started) -> tuple[Observation, ...]:
         import msgspec
 
-        from mlxprobe.runner.machine_events import Surroundings
+        from mlxprobe.runner.machine_events import MachineEvents
         from mlxprobe.supervisor.watch import watched
 
-        self._surroundings = Surroundings()
+        self._machine_events = MachineEvents()
         seen = watched(
             running, self._limits(), stop=self.stop, progress=self._polled, hung=self._hung, ends_silence=self._ends
         )
@@ -155,7 +155,7 @@ class Watch:
                 self.stop.set()
 
     def _is_stuck(self, watcher: Watcher) -> bool:
-        silence = watcher.suspicion.silence
+        silence = watcher.hang_detector.silence
         return silence is not None and watcher.silent_s >= silence.silent_s and not watcher.ends_silence
 
     def _polled(self, watcher: Watcher) -> bool:
@@ -167,10 +167,10 @@ class Watch:
         return self._has_seen_enough(watcher) or (self._looks(watcher) and self._enough.finding)
 
     def _looks(self, watcher: Watcher) -> bool:
-        """Tell what there is to tell; return whether an error was found."""
+        """Report what is new; return whether an error was found."""
         with self._unharmed():
             self.shown(watcher)
-            for fact in self._surroundings.look(watcher):
+            for fact in self._machine_events.look(watcher):
                 self.short(fact, watcher)
             if self._is_stuck(watcher):
                 self._tell(watcher)
@@ -187,13 +187,13 @@ class Watch:
             self.failed(error)
 
     def _hung(self, watcher: Watcher) -> None:
-        """Tell of ranks at once: to look into all of them takes its time, and to end them too."""
+        """Report a hang of ranks at once: reading and ending all of them takes a while."""
         with self._unharmed():
             if watcher.processes.of_group:
                 self._tell(watcher)
 
     def _tell(self, watcher: Watcher) -> None:
-        silence = watcher.suspicion.silence
+        silence = watcher.hang_detector.silence
         if silence is not None and silence.silent_s != self._told_s:
             self._told_s = silence.silent_s
             self.silent(watcher)
@@ -205,7 +205,7 @@ class Watch:
             self.parted(watcher)
 
     def _has_seen_enough(self, watcher: Watcher) -> bool:
-        """Tell whether every process has come as far as was asked for; a rank is given a moment after the first."""
+        """Check whether every process has come as far as was asked for; a rank is given a moment after the first."""
         programs = watcher.processes.programs
         if not any(log.enough for log in programs):
             return False
@@ -247,12 +247,12 @@ class Watch:
 
 
 def with_steps(program: Program, steps: int) -> Program:
-    """Return a program whose agent ends it after so many steps: who only looks from outside comes too late."""
+    """Return a program whose agent ends it after `steps` steps: from outside that would be too late."""
     return replace(program, env={**program.env, STEPS_VARIABLE: str(steps)}) if steps else program
 
 
 class Slowest:
-    """The slowest step of some processes so far; those are looked at that have come since it was asked for last."""
+    """The slowest step of some processes so far; each call reads the new steps alone."""
 
     def __init__(self) -> None:
         self._known_s = 0.0
@@ -273,7 +273,7 @@ class Slowest:
 
 
 def limits_of(settings: Settings, slowest_s: float = 0.0) -> Limits:
-    """Return the limits that somebody asked for, and no other but the one after which a silence is told."""
+    """Return the limits that were asked for, and the one after which a silence is reported."""
     from mlxprobe.schema.observation import Limits
     from mlxprobe.settings.machine_limits import memory_limit  # which no program's start waits for
 
@@ -288,7 +288,7 @@ def limits_of(settings: Settings, slowest_s: float = 0.0) -> Limits:
 def limits_within(settings: Settings, slowest_s: float = 0.0, *, on_gpu: bool = False) -> Limits:
     """Return the limits of a process that asked to be watched: nothing ends it.
 
-    Somebody sits before it: a tree that sleeps is told of sooner than a busy one, unless a GPU works, which none sees.
+    It is interactive: a sleeping tree is reported sooner than a busy one, unless it uses a GPU, whose load is unknown.
     """
     from mlxprobe.schema.observation import Limits
 

@@ -48,7 +48,7 @@ def _read(stored: Iterable[StoredFact]) -> Iterator[Sighting[Fact]]:
 
 
 def comparable(row: ProgramRecord) -> bool:
-    """Tell whether a row has what its rank is compared with others by."""
+    """Check whether a row has what its rank is compared with others by."""
     return bool(row.ended) and row.compared is not None and row.compared.facts is not None
 
 
@@ -113,7 +113,7 @@ def jobs(seen: Iterable[Begun]) -> list[list[Begun]]:
 
 
 def died_importing(seen: Observation) -> bool:
-    """Tell whether a process was gone before its import of MLX had ended; who leaves by an exit code was not ended."""
+    """Check whether a process was gone before its import of MLX had ended; who leaves by an exit code was not ended."""
     killed = seen.exit_code is None or seen.exit_code < 0
     return not seen.begun and seen.process is not None and seen.ended == "exited" and killed
 

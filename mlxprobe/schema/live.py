@@ -14,7 +14,7 @@ STARVED = 0.5  # of what it has computed, waited for a processor
 
 
 def proves(cpu_s: float, waited_s: float) -> bool:
-    """Tell whether a thread that was never seen elsewhere, while it computed and waited so long, was nowhere else."""
+    """Check whether a thread that was never seen elsewhere, while it computed and waited so long, was nowhere else."""
     return cpu_s > (STARVED_PROOF_CPU_S if waited_s > STARVED * cpu_s else PROOF_CPU_S)
 
 

@@ -12,7 +12,7 @@ from mlxprobe.protocol.facts.losses import LossShare, Supervision
 from mlxprobe.protocol.facts.updates import FirstUpdate
 from mlxprobe.schema.observation import Observation, Reading, Sighting
 
-FEW = 0.02  # of the longest training's losses: a gradient that was looked at once is no training
+MIN_TRAINING_SHARE = 0.02  # of the longest training's losses: a gradient that was looked at once is no training
 MOST_TRAININGS = 3  # that are named
 CLEAR = 0.1  # relative
 LONGER = 3  # readings beyond the longest stretch that was got over: the last one may still be
@@ -30,11 +30,11 @@ def trainings(losses: Sequence[Reading], begun: Collection[tuple[int, int]] = ()
         part = sum(stream == one.stream and call <= one.step for stream, call in begun)
         found.setdefault((one.stream, part), []).append(one)
     most = max(map(len, found.values()), default=0)
-    return [training for training in found.values() if len(training) >= min(most, max(2, FEW * most))]
+    return [training for training in found.values() if len(training) >= min(most, max(2, MIN_TRAINING_SHARE * most))]
 
 
 def is_mean(seen: Iterable[Sighting[Fact]]) -> bool:
-    """Tell whether each loss is known to be the mean of its positions', or of those of them that carry any."""
+    """Check whether each loss is known to be the mean of its positions', or of those of them that carry any."""
     known = {(at.file, at.line): at.fact for at in seen if isinstance(at.fact, LossShare)}.values()
     pairs = itertools.chain(*(zip(fact.scales, fact.shares, strict=False) for fact in known))
     off = [min(abs(scale - 1), abs(scale * share - 1)) for scale, share in pairs]
@@ -42,7 +42,7 @@ def is_mean(seen: Iterable[Sighting[Fact]]) -> bool:
 
 
 def is_single_mean(seen: Sequence[Sighting[Fact]]) -> bool:
-    """Tell whether each loss is known to be such a mean and nothing more: chance says something of it."""
+    """Check whether each loss is known to be such a mean and nothing more: chance says something of it."""
     terms = {at.fact.stream: at.fact for at in seen if isinstance(at.fact, Supervision)}.values()
     return is_mean(seen) and bool(terms) and all(one.supervised and one.single for one in terms)
 
@@ -84,9 +84,9 @@ def fall(seen: Observation) -> tuple[float, float] | None:
     return statistics.median(values[:part]), statistics.median(values[-part:])
 
 
-def loss_deviation(seen: Observation, twin: Observation) -> tuple[int, float] | None:
+def loss_deviation(seen: Observation, baseline: Observation) -> tuple[int, float] | None:
     """Return the first step of the largest relative deviation of two loss paths; None without common steps."""
-    its = {one.step: one.value for one in twin.losses}
+    its = {one.step: one.value for one in baseline.losses}
     apart = [
         (abs(one.value - its[one.step]) / max(abs(its[one.step]), 1e-3), one.step)
         for one in seen.losses

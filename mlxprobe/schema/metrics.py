@@ -60,7 +60,7 @@ def steps_done(seen: Observation) -> int:
 
 
 def still(seen: Observation) -> bool:
-    """Tell whether each model's losses are all the same, to the last bit."""
+    """Check whether each model's losses are all the same, to the last bit."""
     return len({(one.stream, one.value) for one in seen.losses}) == len({one.stream for one in seen.losses})
 
 
@@ -118,14 +118,14 @@ def mean(values: list[float]) -> float:
     return sum(one / len(values) for one in values)
 
 
-def result_distance(seen: Observation, twin: Observation) -> float:
+def result_distance(seen: Observation, baseline: Observation) -> float:
     """Estimate |a - b| / |b| over all arrays of two results from their projections; infinite where names differ."""
-    if not twin.result:
+    if not baseline.result:
         return 0.0
-    if seen.result.keys() != twin.result.keys():
+    if seen.result.keys() != baseline.result.keys():
         return math.inf
     squares, norm = 0.0, 0.0
-    for name, (length, *projections) in twin.result.items():
+    for name, (length, *projections) in baseline.result.items():
         mine = seen.result[name][1:]
         squares += mean([(a - b) * (a - b) for a, b in zip(mine, projections, strict=True)])
         norm += length * length
@@ -219,7 +219,7 @@ def callers(seen: Observation) -> dict[tuple[str, int], Place]:
 
 
 def is_users(frame: Frame) -> bool:
-    """Tell whether a frame is somebody's code: the user's own, or an installed package's."""
+    """Check whether a frame is somebody's code: the user's own, or an installed package's."""
     return frame.whose in (Whose.OWN, Whose.PACKAGE)
 
 
@@ -236,7 +236,7 @@ def figures(seen: Observation) -> str:
 
 
 def is_programs(seen: Observation, error: str) -> bool:
-    """Tell whether an error is the one that ended the program, of which a detector may have the beginning."""
+    """Check whether an error is the one that ended the program, of which a detector may have the beginning."""
     return bool(error) and seen.raised is not None and f"{seen.raised.type}: {seen.raised.message}".startswith(error)
 
 

@@ -22,6 +22,6 @@ class Program:
 
 
 def is_python(word: str) -> bool:
-    """Tell whether a command's first word names a Python interpreter."""
+    """Check whether a command's first word names a Python interpreter."""
     name = os.path.basename(word)
     return name.startswith("python") and not name[6:].strip("0123456789.t")

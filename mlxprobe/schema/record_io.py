@@ -9,36 +9,24 @@ import os
 import re
 import stat
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
+import mlxprobe
 from mlxprobe.schema.base import Value
 from mlxprobe.schema.errors import ProbeError, UsageError
 from mlxprobe.schema.from_record import compared, silence
 from mlxprobe.schema.metrics import counted_steps, stepped_s
-from mlxprobe.schema.observation import Observation, Raised
+from mlxprobe.schema.observation import Environment, Observation, Raised
 from mlxprobe.schema.reading import Given, given, plain
 from mlxprobe.schema.record import Expectation, Finding, ProgramRecord, Record, Remark, Unchecked, Verdict
 from mlxprobe.schema.run_summary import Sheet
 from mlxprobe.schema.texts import escaped, shortened
 from mlxprobe.schema.versions import SCHEMA_VERSION, SELFTEST, current
-
-__all__ = [
-    "SCHEMA_VERSION",
-    "check_writable",
-    "decode",
-    "encode",
-    "finite",
-    "json_text",
-    "load",
-    "now",
-    "row",
-    "slim",
-    "write",
-]
 
 SAME = (  # of an observation and of its row
     "raised",
@@ -67,6 +55,12 @@ Told = TypeVar("Told", Finding, Raised)
 def now() -> str:
     """Return the time of a record, in UTC."""
     return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+
+
+def new_record(environment: Environment, programs: Iterable[ProgramRecord], **more: Any) -> Record:
+    """Return a record of this release of mlxprobe, made now; `more` are its other fields."""
+    more |= {"schema_version": SCHEMA_VERSION, "mlxprobe": mlxprobe.__version__, "time": now()}
+    return Record(environment=environment, programs=tuple(programs), **more)
 
 
 def row(

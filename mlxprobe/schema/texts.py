@@ -86,5 +86,5 @@ def _masked(word: str) -> str:
 
 
 def is_secret(name: str) -> bool:
-    """Tell whether an option or a variable of this name holds a secret."""
+    """Check whether an option or a variable of this name holds a secret."""
     return bool(_SECRET.search(name)) and not _NO_SECRET.search(name)

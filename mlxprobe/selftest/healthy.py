@@ -9,8 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from mlxprobe.runner.listening import doing
-from mlxprobe.runner.runner import Runner
+from mlxprobe.runner.runner import Runner, doing
 from mlxprobe.runner.schedule import Task
 from mlxprobe.runner.watch_session import Watch
 from mlxprobe.schema.enums import Outcome, Role, Severity

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,11 @@ from typing import Any
 
 from mlxprobe.schema.errors import UsageError
 from mlxprobe.settings.validators import shown
+
+MAX_BYTES = 1_000_000
+MAX_KEY_PARTS = 100  # the parser's time and memory grow with their square
+_PART = r"""(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*"""
+_TOO_DEEP = re.compile(rf"(?<![\w-])(?:{_PART}){{{MAX_KEY_PARTS}}}")
 
 
 def project_table(start: Path) -> tuple[Path | None, dict[str, Any]]:
@@ -40,7 +46,12 @@ def _read_toml(file: Path) -> dict[str, Any]:
         import tomli as tomllib
 
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        if file.stat().st_size > MAX_BYTES:
+            raise UsageError(f"{file}: is larger than {MAX_BYTES / 1e6:g} MB")
+        text = file.read_text(encoding="utf-8")
+        if _TOO_DEEP.search(text):
+            raise UsageError(f"{file}: has a key of more than {MAX_KEY_PARTS} parts")
+        return tomllib.loads(text)
     except OSError as error:
         raise UsageError(f"{file}: cannot be read: {error.strerror}") from None
     except ValueError as error:  # TOML, UTF-8, or an integer of too many digits

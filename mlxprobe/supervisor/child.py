@@ -26,7 +26,7 @@ from mlxprobe.schema.texts import masked
 from mlxprobe.supervisor import reaper_client
 from mlxprobe.supervisor.pipes import OWN_STDERR, TAIL_BYTES, ReadEnd, tail_of, written
 from mlxprobe.supervisor.spawn_request import order
-from mlxprobe.supervisor.target import Watched
+from mlxprobe.supervisor.target import Target
 from mlxprobe.system.kin import kin
 
 if TYPE_CHECKING:
@@ -40,10 +40,10 @@ TERM_GRACE_S = 0.3
 RIGHT = "give the path of a program, or the name of one that PATH finds"
 COMMAND_CHARACTERS = 60
 OUTLIVED_POLL_S = 0.1
-MOST_ORPHANS = 1000  # that are told of
+MOST_ORPHANS = 1000  # that are reported
 
 
-class Child(Watched):
+class Child(Target):
     """Start a program under its reaper; leave nothing of it behind on exit.
 
     `empty` is the reaper's word that the tree is gone; `lost` says that the reaper itself is.
@@ -141,9 +141,6 @@ class Child(Watched):
     def output(self) -> str:
         """Of one that has our own streams: what has come into the file that our stderr is; nothing of a terminal's."""
         return tail_of(OWN_STDERR, self._before) if self._before >= 0 else self.tail.decode(errors="replace")
-
-    def leave(self) -> None:
-        raise RuntimeError("a child is ended, never left")
 
     def send(self, number: int, came_s: float) -> None:
         self._tell(f"signal {int(number)} {came_s}")

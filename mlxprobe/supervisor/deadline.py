@@ -7,17 +7,17 @@ from collections.abc import Callable
 
 LOOK_S = 0.004
 LONGEST_GAP_S = 0.02  # of a pause of our own, no more than this counts
-MOST = 10.0  # limits in all, however busy the machine is
+MAX_LIMITS = 10.0  # limits in all, however busy the machine is
 
 
-class Patience:
-    """A limit in seconds that stands still while `starved` holds. Whoever waits looks at each `lasts`."""
+class Deadline:
+    """A limit in seconds that does not count down while `starved` holds. The waiting loop calls `lasts` each time."""
 
     def __init__(self, limit_s: float, starved: Callable[[], bool] = lambda: False) -> None:
         self.left_s = limit_s
         self._starved = starved
         self._looked_s = time.monotonic()
-        self._ends_s = self._looked_s + MOST * limit_s
+        self._ends_s = self._looked_s + MAX_LIMITS * limit_s
 
     def lasts(self) -> bool:
         """Pause for a moment; return whether there is time for another look."""

@@ -1,4 +1,4 @@
-"""What the agent told, line by line, collected for the Observation."""
+"""The events that a process has sent, line by line, collected for the Observation."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ from mlxprobe.schema.observation import (
 from mlxprobe.schema.run_summary import Sheet
 from mlxprobe.schema.texts import masked
 from mlxprobe.supervisor.downsample import thin
-from mlxprobe.supervisor.event_reader import Feed
 from mlxprobe.supervisor.flight_recorder import later
 
+NO_SENSE = (msgspec.ValidationError, KeyError, TypeError, ValueError, AttributeError, OverflowError)
+SHOWN_CHARACTERS = 60
 NO_PROGRESS = {"memory", "collectives", "site", "kind", "seen", "held"}  # they come of themselves, or because we asked
 MOST_COLLECTIVES = 2000
 MOST_TRACED = 100
@@ -38,8 +39,34 @@ MOST_LOST = 100  # kinds and names
 MOST_FORKS = 1000  # those that live are among the last
 
 
-class EventLog(Feed):
-    """What one process tells; times become seconds since the start."""
+class EventReader:
+    """Take in event lines. Those that make no sense are counted, and the first one is kept."""
+
+    def __init__(self) -> None:
+        self.garbled = 0
+        self.nonsense = ""
+
+    def feed(self, lines: bytes) -> bool:
+        """Take in complete lines; return whether they show progress of the program."""
+        moved = False
+        for line in lines.splitlines():
+            try:
+                moved |= line.startswith(b"{") and self.take(msgspec.json.decode(line))
+                makes_sense = line.startswith(b"{")
+            except (msgspec.DecodeError, *NO_SENSE):
+                makes_sense = False
+            if not makes_sense:
+                self.garbled += 1
+                self.nonsense = self.nonsense or repr(line[:SHOWN_CHARACTERS].decode(errors="replace"))
+        return moved
+
+    def take(self, event: dict[str, Any]) -> bool:
+        """Take in one event; return whether it is progress."""
+        raise NotImplementedError
+
+
+class EventLog(EventReader):
+    """The events of one process; times become seconds since the start."""
 
     def __init__(self, started_s: float, roots: Roots | None = None) -> None:
         super().__init__()
@@ -48,7 +75,7 @@ class EventLog(Feed):
         self.introduced = False
         self.joined = self.trains = False  # a group of ranks; it has computed gradients
         self.left = False  # past Python's own ending
-        self.status: int | None = None  # its exit code, where it told
+        self.status: int | None = None  # its exit code, where it reported one
         self.asked: int | None = None  # the one that it was about to leave with
         self.mlx = self.device = self.python = self.executable = ""
         self.begun_s = self.finished_s = 0.0
@@ -64,7 +91,7 @@ class EventLog(Feed):
         self.steps: list[Step] = []
         self.losses: list[Reading] = []
         self.memory: list[MlxSample] = []
-        self.held: Sample | None = None  # the most, as it told at its end: it may be gone before anybody looked
+        self.held: Sample | None = None  # its peak, reported at its end: a short process may not be sampled
         self.sightings: list[Sighting[Fact]] = []
         self.lost: Counter[str] = Counter()  # events, by kind and name
         self.sheet: dict[str, Any] = {}
@@ -74,7 +101,7 @@ class EventLog(Feed):
         self.sites: dict[int, Any] = {}
         self.kinds: dict[int, Any] = {}  # of collectives
         self.evaluating_s: float | None = None  # since when
-        self.built: dict[str, int] = {}  # collectives and messages, by group, as far as it has told
+        self.built: dict[str, int] = {}  # collectives and messages, by group, as reported so far
         self._heard_s = -math.inf  # of collectives
         self._collectives: dict[tuple[str, int], Collective] = {}
         self._traced: dict[tuple[str, int], Collective] = {}  # the older ones
@@ -86,7 +113,7 @@ class EventLog(Feed):
 
     @property
     def awaited(self) -> Collective | None:
-        """The first collective that the evaluation may hold in which it was last heard of; those told last are last."""
+        """The first collective that the current evaluation may hold; the last reported are last."""
         open_ = itertools.takewhile(lambda one: one.done_s is None, reversed(self._collectives.values()))
         return min((one for one in open_ if one.begun_s is not None), key=lambda one: one.built_s, default=None)
 
@@ -121,7 +148,7 @@ class EventLog(Feed):
 
     def _on_collectives(self, event: dict[str, Any], t_s: float) -> None:
         """Take in rows, each as it is now; their moments are microseconds before `t`."""
-        if t_s >= self._heard_s:  # two threads tell, and the earlier word may come last
+        if t_s >= self._heard_s:  # two threads report, and the earlier event may come last
             self._heard_s, self.evaluating_s = t_s, _ago(event["evaluating"], t_s)
         for group, count in msgspec.convert(event.get("counts", {}), dict[str, int]).items():
             self.built[group] = max(count, self.built.get(group, 0))
@@ -133,7 +160,7 @@ class EventLog(Feed):
             self._collectives[one.group, one.n] = later(self._collectives.pop((one.group, one.n), one), one)
         while len(self._collectives) > MOST_COLLECTIVES:
             first = self._collectives.pop(next(iter(self._collectives)))
-            if first.traced and len(self._traced) < MOST_TRACED:  # else nobody knows that others were not counted
+            if first.traced and len(self._traced) < MOST_TRACED:  # else the uncounted ones would be unknown
                 self._traced[first.group, first.n] = first
 
     def _on_ready(self, event: dict[str, Any], t_s: float) -> None:
@@ -225,7 +252,7 @@ class EventLog(Feed):
     _on_seen = _on_fact
 
     def _on_sheet(self, event: dict[str, Any], t_s: float) -> None:
-        """Take in some fields of the sheet; each comes anew as it grows."""
+        """Take in some fields of the run summary; each is sent again as it grows."""
         msgspec.convert(event["values"], Sheet, strict=False)
         self.sheet |= event["values"]
 

@@ -11,13 +11,13 @@ import psutil
 
 from mlxprobe.agent.wire.constants import EVENTS_FILE
 from mlxprobe.supervisor.pipes import ReadEnd
-from mlxprobe.supervisor.target import Watched
+from mlxprobe.supervisor.target import Target
 
 LOOK_S = 0.2  # from one look whether it lives to the next
 
 
-class Host(Watched):
-    """Read the events of a process that runs already; `ears` are descriptors that somebody speaks on."""
+class ExternalProcess(Target):
+    """Read the events of a process that runs already; `ears` are descriptors that wake the loop."""
 
     def __init__(self, pid: int, folder: Path, ears: Sequence[int]) -> None:
         super().__init__(folder, ReadEnd(folder / EVENTS_FILE))
@@ -33,14 +33,6 @@ class Host(Watched):
     def over(self) -> bool:
         return self._over
 
-    @property
-    def above_pid(self) -> int:
-        return 0
-
-    @property
-    def silenced(self) -> bool:
-        return False
-
     def leave(self) -> None:
         self._over, self.exited_s = True, time.monotonic()
 
@@ -52,12 +44,6 @@ class Host(Watched):
             if not lives(self._process):
                 self.leave()
 
-    def output(self) -> str:
-        return ""
-
-    def send(self, number: int, came_s: float) -> None:
-        return None
-
     def end(self, *, gently: bool) -> None:
         self.pump(0)
 
@@ -67,7 +53,7 @@ class Host(Watched):
 
 
 def lives(process: psutil.Process) -> bool:
-    """Tell whether a process runs; one whose main thread alone has ended does."""
+    """Check whether a process runs; one whose main thread alone has ended does."""
     try:
         return bool(process.is_running() and (process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1))
     except psutil.Error:

@@ -1,4 +1,4 @@
-"""The last collectives of a process that was gone before it had told them: read from its file."""
+"""The last collectives of a process that ended before it reported them, read from its flight recorder."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Is a silent program stuck, and how? Its stacks are looked at twice, at half the stall limit and when it is up.
+"""Decide whether a silent program hangs, and how, from its stacks at half the stall limit and at its end.
 
-Its threads are looked at up to ten times a second in between: that costs the program nothing.
+In between its threads are sampled up to ten times a second, which costs the program nothing.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import msgspec
 
 from mlxprobe.schema.enums import HangKind
 from mlxprobe.schema.observation import Silence, Stack
-from mlxprobe.supervisor.native import with_native
-from mlxprobe.supervisor.rank_cpu import Crew, Spent
+from mlxprobe.supervisor.pyspy_stacks import with_native
+from mlxprobe.supervisor.rank_cpu import CpuUsage, RankCpuUsage
 from mlxprobe.supervisor.sample import TreeSampler
 from mlxprobe.supervisor.stacks import lines_of
 from mlxprobe.system.interface import ASLEEP, READY, STOPPED, Thread
 from mlxprobe.system.system import system
 
-FIRST_SHARE = 0.25  # of the limit, after which ranks are looked at first
-REST_SHARE = 0.25  # of the limit: what a tree has slept through, at the least, when it is told to be dead
+FIRST_SHARE = 0.25  # of the limit, after which ranks are sampled first
+REST_SHARE = 0.25  # of the limit: the shortest sleep of a whole tree that is a deadlock
 STALL_CPU_SHARE = 0.25
 STARVED_CPU_SHARE = 0.05
 WANTED_CPU_SHARE = 0.6  # used or waited for, where others use the machine too
@@ -29,24 +29,29 @@ PRINTING_BYTES_PER_S = 1e6  # who prints more is held back by the full pipe, and
 OVERDUE = 2.0  # limits, after which an unclear silence counts too
 STARVED_OVERDUE = 10.0  # where some thread was mostly about to move: it got no processor, or its disk is slow
 SOON = 10.0  # limits: no sleep that ends by then is a deadlock
-AGAIN_S = 0.1  # from one look at a silence to the next, at the least
+AGAIN_S = 0.1  # between two samples of a silence, at least
 AGAIN_SHARE, AGAIN_MOST_S = 0.05, 0.5  # of the limit; a program may be silent for hours, and must not keep us busy
 
 
-class Look(NamedTuple):
-    """Where the program stood, the CPU seconds that it had wanted by then, and what its ranks had."""
+class TreeState(NamedTuple):
+    """The stacks at one moment, the CPU seconds that the program had wanted by then, and the CPU use of its ranks."""
 
     at_s: float
     wanted_s: float
     stacks: tuple[Stack, ...]
-    ranks: Mapping[int, Spent]
+    ranks: Mapping[int, CpuUsage]
 
 
-class Suspicion:
+class HangDetector:
     """The present silence of one program. `silence` is the last one that was classified."""
 
     def __init__(
-        self, child: Begun, stacks: Taker, log: Members, tree: TreeSampler, soon_s: float | None = None
+        self,
+        child: SilentProcess,
+        stacks: StackReader,
+        log: TreeProcesses,
+        tree: TreeSampler,
+        soon_s: float | None = None,
     ) -> None:
         self._soon_s = soon_s  # no sleep that ends by then is a deadlock; None: as the limit says
         self.stacks = stacks
@@ -54,20 +59,20 @@ class Suspicion:
         self._child = child
         self._log = log
         self._tree = tree
-        self._early: Look | None
-        self._ranks: tuple[float, Mapping[int, Spent]] | None  # as they were before anybody asked them for stacks
+        self._early: TreeState | None
+        self._ranks: tuple[float, Mapping[int, CpuUsage]] | None  # as they were before anybody asked them for stacks
         self.drop()
 
     def drop(self) -> None:
         """The program has moved."""
-        self._early, self._rest, self._ranks = None, Rest(), None
+        self._early, self._sleep, self._ranks = None, SleepTracker(), None
         self._again_s = self._from_s = 0.0
         self._printed_before = self._child.printed_bytes
         self._answering_s = self._answering_wanted_s = 0.0  # what our own questions cost the program
 
     def again(self, silent_s: float) -> None:
-        """Prove it anew, by looks that begin when the silence has lasted so long: nobody looks at it until then."""
-        self._early, self._rest, self._from_s, self._ranks = None, Rest(), silent_s, None
+        """Confirm the hang again, with samples that begin once the silence has lasted `silent_s`."""
+        self._early, self._sleep, self._from_s, self._ranks = None, SleepTracker(), silent_s, None
 
     def is_proved(
         self,
@@ -84,16 +89,16 @@ class Suspicion:
         """
         limit_end_s, passed_s = self._from_s + limit_s, max(silent_s, quiet_s)
         if self._ranks is None and passed_s > self._from_s + FIRST_SHARE * limit_s:
-            self._ranks = time.monotonic(), self._log.crew()
+            self._ranks = time.monotonic(), self._log.rank_usage()
         if passed_s <= max(self._from_s + limit_s / 2, self._again_s):
             return False
         again_s = passed_s + min(max(AGAIN_S, AGAIN_SHARE * limit_s), AGAIN_MOST_S)
         self._again_s = again_s if passed_s > limit_end_s else min(again_s, limit_end_s)
         if self._early is None or (passed_s <= limit_end_s and not self._early.stacks):
             stacks = self._take_stacks(final=False)
-            self._early = Look(time.monotonic(), self._wanted_s(), stacks, self._log.crew())
+            self._early = TreeState(time.monotonic(), self._wanted_s(), stacks, self._log.rank_usage())
         self._tree.scan()
-        self._rest.look(self._tree.threads(self._log.own_threads, self._log.above), time.monotonic())
+        self._sleep.look(self._tree.threads(self._log.own_threads, self._log.above), time.monotonic())
         if passed_s <= limit_end_s or self._early.at_s > time.monotonic() - AGAIN_S:
             return False
         busy_s = limit_s if busy_s is None else busy_s
@@ -102,7 +107,7 @@ class Suspicion:
             return False
         if late is not None:
             return self._is_proved_of(late, silent_s, limit_s, busy_s, self._early)
-        starved = self._rest.always_ready or self._wants_all(self._early)
+        starved = self._sleep.always_ready or self._wants_all(self._early)
         overdue = silent_s - self._from_s > limit_s * (STARVED_OVERDUE if starved else OVERDUE)
         found = self._classify(silent_s, limit_s, busy_s, self._early, overdue)
         if found.kind in (HangKind.DEADLOCK, HangKind.STALL) or overdue:
@@ -110,12 +115,12 @@ class Suspicion:
         return self.silence is found
 
     def _is_proved_of(
-        self, ranks: Collection[int], silent_s: float, limit_s: float, busy_s: float, early: Look
+        self, ranks: Collection[int], silent_s: float, limit_s: float, busy_s: float, early: TreeState
     ) -> bool:
-        """Tell whether ranks hang: whoever has to move could have for longer than a limit, or nobody's move helps."""
-        crew, had_s = self._crew(ranks, early, silent_s)
-        waits = system.outside(crew.sleeping, self._soon_s or SOON * limit_s, lines_of(early.stacks))
-        overdue = silent_s - self._from_s > limit_s * (STARVED_OVERDUE if crew.wants else OVERDUE)
+        """Check whether ranks hang: those that must move could have for longer than a limit, or no move helps."""
+        rank_usage, had_s = self._rank_usage(ranks, early, silent_s)
+        waits = system.outside(rank_usage.sleeping, self._soon_s or SOON * limit_s, lines_of(early.stacks))
+        overdue = silent_s - self._from_s > limit_s * (STARVED_OVERDUE if rank_usage.wants else OVERDUE)
         if not overdue and (waits or had_s <= busy_s):
             return False
         moves = bool(ranks) or not set(early.ranks) <= {stack.pid for stack in early.stacks}  # or where is not known
@@ -125,41 +130,41 @@ class Suspicion:
         self.silence = found
         return True
 
-    def _crew(self, ranks: Collection[int], early: Look, silent_s: float) -> tuple[Crew, float]:
-        """Hold ranks against each look at them before, of which one may have been disturbed by our questions.
+    def _rank_usage(self, ranks: Collection[int], early: TreeState, silent_s: float) -> tuple[RankCpuUsage, float]:
+        """Compare ranks with each earlier sample of them, one of which our requests for stacks may have disturbed.
 
-        Return how they spent the time since the later one, and for how long they could have moved.
+        Return how they used the time since the later one, and for how long they could have moved.
         """
-        late, now_s = self._log.crew(), time.monotonic()
+        late, now_s = self._log.rank_usage(), time.monotonic()
         looks = [*([self._ranks] if self._ranks else []), (early.at_s, early.ranks)]
-        crews = [Crew(before, late, now_s - at_s, ranks) for at_s, before in looks]
-        return crews[-1], max(one.had_s(silent_s) for one in crews)
+        usages = [RankCpuUsage(before, late, now_s - at_s, ranks) for at_s, before in looks]
+        return usages[-1], max(one.had_s(silent_s) for one in usages)
 
     def now(self, silent_s: float) -> Silence:
-        """Say how a program rests whose end is decided: as was proved, or else where it stands."""
+        """Return the silence of a program that is about to be ended: the confirmed one, or its present state."""
         if self.silence is not None and silent_s >= self.silence.silent_s:
             return msgspec.structs.replace(self.silence, silent_s=silent_s)
         return self.described(silent_s)
 
     def described(self, silent_s: float) -> Silence:
-        """Say how busy a program is and where it stands, whose end is decided: nothing is proved by it."""
+        """Return the CPU use and stacks of a program that is about to be ended; this confirms no hang."""
         cpu_s, stacks = self._cpu_used(silent_s), self._take_stacks(final=True)
         return Silence(silent_s=silent_s, cpu_s=cpu_s, kind=HangKind.UNKNOWN, stacks=stacks)
 
     def look_inside(self) -> None:
-        """Add to the silence that was proved in which native calls its threads stand."""
+        """Add the native calls of its threads to the confirmed silence."""
         if self.silence is not None:
             self.silence = msgspec.structs.replace(self.silence, stacks=with_native(self.silence.stacks))
 
     def _classify(
-        self, silent_s: float, limit_s: float, busy_s: float, early: Look, overdue: bool, *, looks: bool = True
+        self, silent_s: float, limit_s: float, busy_s: float, early: TreeState, overdue: bool, *, looks: bool = True
     ) -> Silence:
-        cpu_s, threads = self._cpu_used(silent_s), self._rest.threads
-        rest_s = self._rest.lasted_s(time.monotonic())
+        cpu_s, threads = self._cpu_used(silent_s), self._sleep.threads
+        rest_s = self._sleep.lasted_s(time.monotonic())
         rests = rest_s > REST_SHARE * limit_s and not (self._log.on_gpu or self._prints(silent_s))
         waits = system.outside(threads, self._soon_s or SOON * limit_s, lines_of(early.stacks))
         busy = not rests and self._is_busy(cpu_s, silent_s, early)
-        wants_all = self._rest.always_ready or self._wants_all(early)  # and then it computes while it has a processor
+        wants_all = self._sleep.always_ready or self._wants_all(early)  # and then it computes while it has a processor
         stalls = busy and (overdue or (cpu_s if wants_all else silent_s) > busy_s)
         late = self._take_stacks(final=stalls or overdue) if (stalls and looks) or rests or overdue else ()
         kind = HangKind.UNKNOWN
@@ -179,7 +184,7 @@ class Suspicion:
             waits=waits or _restless({one.state for one in threads}, runs=cpu_s > STALL_CPU_SHARE * silent_s),
         )
 
-    def _is_busy(self, cpu_s: float, silent_s: float, early: Look) -> bool:
+    def _is_busy(self, cpu_s: float, silent_s: float, early: TreeState) -> bool:
         wants = cpu_s > STARVED_CPU_SHARE * silent_s and self._wants_all(early)  # who gets nothing may be about to move
         return wants or cpu_s > STALL_CPU_SHARE * silent_s or self._prints(silent_s)
 
@@ -191,7 +196,7 @@ class Suspicion:
     def _wanted_s(self) -> float:
         return self._tree.wanted_s(self._log.own_threads) - self._answering_wanted_s
 
-    def _wants_all(self, early: Look) -> bool:
+    def _wants_all(self, early: TreeState) -> bool:
         passed_s = time.monotonic() - early.at_s
         return self._wanted_s() - early.wanted_s > WANTED_CPU_SHARE * passed_s
 
@@ -215,7 +220,7 @@ def _restless(states: set[str], *, runs: bool) -> str:
 
 
 def unmoved(early: Sequence[Stack], late: Sequence[Stack]) -> bool:
-    """Tell whether every process that answered both times stands where it stood, in all its threads."""
+    """Check whether all threads of every process that answered both times are at the same lines."""
     both = {stack.pid for stack in early} & {stack.pid for stack in late}
     return bool(both) and _positions(early, both) == _positions(late, both)
 
@@ -224,22 +229,22 @@ def _positions(stacks: Sequence[Stack], pids: Collection[int]) -> list[tuple[obj
     return sorted((s.pid, s.thread, tuple((f.file, f.line) for f in s.frames)) for s in stacks if s.pid in pids)
 
 
-class Begun(Protocol):
-    """Who is silent: a child that we have started, or a process that ran already."""
+class SilentProcess(Protocol):
+    """A child that we have started, or a process that ran already."""
 
     started_s: float
     printed_bytes: int
 
 
-class Taker(Protocol):
-    """Who takes stacks: an agent's, or those that are read from outside."""
+class StackReader(Protocol):
+    """Takes stacks: those that agents write, or those that are read from outside."""
 
     def take(self, programs: Mapping[int, Iterable[int]], *, final: bool = False) -> tuple[Stack, ...]:
         """Return the stacks of those that answered."""
 
 
-class Members(Protocol):
-    """What is known of a tree's processes beside what the system tells."""
+class TreeProcesses(Protocol):
+    """What is known of a tree's processes apart from what the system reports."""
 
     @property
     def own_threads(self) -> Collection[str]:
@@ -251,16 +256,16 @@ class Members(Protocol):
 
     @property
     def on_gpu(self) -> bool:
-        """Whether any computes where no system tells how busy it is."""
+        """Whether any computes on a device whose load cannot be read."""
 
-    def crew(self) -> Mapping[int, Spent]:
-        """Look at the processes of a group of several ranks."""
+    def rank_usage(self) -> Mapping[int, CpuUsage]:
+        """Return the CPU use of the processes of a group of ranks."""
 
     def asked(self, living: Collection[int]) -> Mapping[int, Iterable[int]]:
         """Return whom to ask for stacks, each with its forks."""
 
 
-class Rest:
+class SleepTracker:
     """Follow the threads of a tree from look to look.
 
     A thread that sleeps at two looks, and has left no processor in between, was on none: it slept all the time. CPU
@@ -289,5 +294,5 @@ class Rest:
 
     @property
     def always_ready(self) -> bool:
-        """Tell whether at every look some thread ran, or waited for a processor or a disk."""
+        """Check whether in every sample some thread ran, or waited for a processor or a disk."""
         return self._looks > 0 and self._ready == self._looks

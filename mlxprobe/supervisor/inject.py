@@ -1,6 +1,6 @@
 """Carry the agent into a process that runs: from Python 3.14 on, one may ask another to run a file (PEP 768).
 
-It does so between two lines of its main thread; one that is stuck in a call never comes to it. The files lie in a
+It does so between two lines of its main thread; one that is stuck in a call never does. The files are in a
 folder of this user's own.
 """
 
@@ -27,7 +27,7 @@ if attached_agent is not None: attached_agent.go()
 """
 
 
-class Carried:
+class InjectedAgent:
     """The agent's stay in one process.
 
     Raises:

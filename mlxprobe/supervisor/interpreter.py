@@ -1,4 +1,4 @@
-"""Ask an interpreter, in a process of its own, which MLX it has."""
+"""Interpreters: which MLX one has, asked in a process of its own; and those that a watched command has started."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import msgspec
 
+from mlxprobe.agent.wire.constants import PYTHONS_FILE
 from mlxprobe.schema.errors import DiedImportingError, MissingEnvironmentError, UsageError
 from mlxprobe.schema.observation import Environment
 from mlxprobe.supervisor.child import AGENT
-from mlxprobe.supervisor.pythons import OLDEST, Python
 from mlxprobe.system import MAC
 
 ANSWER_WITHIN_S = 60
+OLDEST = (3, 10)  # that the agent goes into
 VERSION = "import sys; print('.'.join(map(str, sys.version_info[:3])))"  # every Python can read it
 MISSING = """import sys
 name, places = "", None
@@ -32,6 +34,32 @@ for part in [*sys.argv[1].split("."), "__main__"]:
     if (places := spec.submodule_search_locations) is None:
         break
 """
+
+
+class Python(NamedTuple):
+    """A Python that a watched command has started, as it records at its start (see `agent/bootstrap`)."""
+
+    pid: int
+    version: str
+    executable: str
+
+    @property
+    def is_too_old(self) -> bool:
+        """Whether the agent stays out of it."""
+        return tuple(int(part) for part in self.version.split(".")) < OLDEST
+
+    def __str__(self) -> str:
+        return f"{self.executable} (Python {self.version})"
+
+
+def pythons(folder: Path) -> list[Python]:
+    """Return the Pythons that a command has started, in the order of their starts."""
+    try:
+        text = (folder / PYTHONS_FILE).read_text("utf-8", "surrogateescape")
+    except OSError:
+        return []
+    lines = (line.split(" ", 2) for line in text.splitlines())
+    return [Python(int(words[0]), *words[1:]) for words in lines if len(words) == 3]
 
 
 def describe(python: str = sys.executable, device: str = "") -> Environment:

@@ -2,7 +2,7 @@
 
 Ranks of one job have a launcher in common: the nearest process above them that is one. Without one, as where a script
 starts each rank itself, those belong together that are to meet at the same addresses. A rank that comes into a group
-once more, beside or after another of its number, is of a later job.
+again, together with or after another of its number, belongs to a later job.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from mlxprobe.supervisor.event_log import EventLog
 
 LAUNCHERS = {"mlx.launch", "mpirun", "mpiexec", "orterun", "prterun", "prun", "srun", "torchrun", "launch.py"}
-WORDS = 3  # of a command, within which a launcher's name stands: python, an option, the script
+WORDS = 3  # of a command, among which is a launcher's name: python, an option, the script
 MEETINGS = ("NCCL_HOST_IP", "NCCL_PORT", "MLX_JACCL_COORDINATOR")
 
 
 class Origin(NamedTuple):
-    """The launcher of a process, 0 without one; where it is to meet others, empty where nobody knows; who is above."""
+    """The launcher of a process (0: none), the address at which its ranks meet (empty: unknown), and its ancestors."""
 
     launcher: int
     meeting: str
@@ -41,7 +41,7 @@ class Jobs:
         self._origins: dict[int, Origin] = {}
 
     def assign(self, logs: Iterable[EventLog]) -> None:
-        """Tell each rank's log its job."""
+        """Set the job of each rank's log."""
         ranks = [log for log in logs if log.process.rank >= 0]
         numbers = self._numbers(ranks) if len(ranks) > 1 else [0] * len(ranks)
         for log, number in zip(ranks, numbers, strict=True):

@@ -19,7 +19,7 @@ INSIDE = "mlx/*/ptx"  # CUDA's kernels are built inside the process, where no co
 LIBRARIES = "lib*.so", "mlx/**/lib*.so"  # on the CPU up to MLX 0.28 and since
 
 
-class Built:
+class KernelBuilds:
     """The kernels that a program has built inside its own process; each takes seconds, and is progress."""
 
     def __init__(self, folder: Path) -> None:
@@ -27,7 +27,7 @@ class Built:
         self._known_ns = self._newest_ns()
 
     def more(self) -> bool:
-        """Tell whether any have come since this was asked last."""
+        """Check whether any have come since this was asked last."""
         before_ns, self._known_ns = self._known_ns, self._newest_ns()
         return self._known_ns > before_ns
 

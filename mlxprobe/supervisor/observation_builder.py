@@ -40,7 +40,7 @@ FATAL = {  # as faulthandler writes them
 def observed(watcher: Watcher, log: EventLog, ended: str) -> Observation:
     """Return what was seen so far of the process of a log; `ended` is what became of the whole.
 
-    The tree's figures are told of a program that is alone; of several, each has its own.
+    A single program has the figures of the whole tree; of several, each has its own.
     """
     child, alone = watcher.child, len(watcher.processes.programs) == 1
     leads = log is watcher.log
@@ -83,7 +83,7 @@ def observed(watcher: Watcher, log: EventLog, ended: str) -> Observation:
 
 
 def own_samples(watcher: Watcher, log: EventLog) -> tuple[Sample, ...]:
-    """Return what one process of several held; where it held more than anybody saw, last what it told itself."""
+    """Return the memory samples of one process of several, with the peak that it reported itself if that is higher."""
     seen, own = watcher.tree.apart.get(log.process.pid, []), log.held
     more = own is not None and own.rss_bytes > max((one.rss_bytes for one in seen), default=0)
     return (*seen, own) if own is not None and more else tuple(seen)
@@ -134,22 +134,22 @@ def keeping(watcher: Watcher, heard: Collection[int]) -> list[int] | None:
 
 
 def _is_true_still(watcher: Watcher) -> Callable[[Sighting[Fact]], bool]:
-    """Return what tells whether a fact holds: a process seen with MLX may have spoken for itself since."""
+    """Return a check whether a fact still holds: a process seen with MLX may have reported itself since."""
     known = watcher.processes.pids
     return lambda one: not isinstance(one.fact, processes.AnotherProcess) or one.fact.pid not in known
 
 
 def leaving(watcher: Watcher) -> bool:
-    """Tell whether a process has said its last word, and somebody is about to tell with which exit code it leaves."""
+    """Check whether a process has sent its last event, and its exit code is still to come."""
     now_s = time.monotonic() - watcher.child.started_s
     last = [log for log in watcher.processes.programs if log.finished and now_s - log.finished_s < CODE_WITHIN_S]
     return any(_exit_code(watcher, log, alone=False) is None for log in last)
 
 
 def _exit_code(watcher: Watcher, log: EventLog, *, alone: bool) -> int | None:
-    """Return a process's exit code; None where nobody has told."""
+    """Return a process's exit code; None where it is unknown."""
     child, pid = watcher.child, log.process.pid
-    if pid in (0, child.pid) and child.above_pid:  # else nobody but itself tells
+    if pid in (0, child.pid) and child.above_pid:  # else only the process itself reports it
         return child.exit_code
     told = watcher.processes.statuses(child.orphans).get(pid)
     if told is None and (word := watcher.stacks.fatal(pid)) in FATAL:
@@ -169,7 +169,7 @@ def _ended(watcher: Watcher, log: EventLog, ended: str) -> str:
     over = log.finished or raised or log.status is not None or log.process.pid in watcher.processes.gone
     if ended != "exited":
         return "exited" if over else ended
-    told = watcher.processes.statuses(watcher.child.orphans)  # of nobody whom we have ended
+    told = watcher.processes.statuses(watcher.child.orphans)  # processes that we ended are not among them
     return "exited" if over or log.process.pid in told else "abandoned"
 
 
@@ -182,7 +182,7 @@ def _silence(watcher: Watcher, log: EventLog, ended: str, *, alone: bool) -> Sil
     mine |= {one.process.pid for one in watcher.processes.others if one.process.parent in mine}
     now_s = (watcher.detected_s or time.monotonic() - watcher.child.started_s) - log.progress_s
     stacks = tuple(stack for stack in found.stacks if stack.pid in mine)
-    waits = found.waits if log.evaluating_s is None else ""  # else it is another's that is told
+    waits = found.waits if log.evaluating_s is None else ""  # else it is another process's wait
     return msgspec.structs.replace(found, silent_s=max(now_s, 0.0), stacks=stacks, waits=waits)
 
 

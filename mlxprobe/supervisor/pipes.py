@@ -52,7 +52,7 @@ class ReadEnd:
 
 
 def written(descriptor: str) -> int:
-    """Return how large the file is that a descriptor's name stands for; -1 for a terminal, a pipe or nothing."""
+    """Return the size of the file behind a descriptor's name; -1 for a terminal, a pipe or nothing."""
     try:
         found = os.stat(descriptor)
     except OSError:
@@ -61,7 +61,7 @@ def written(descriptor: str) -> int:
 
 
 def tail_of(descriptor: str, after: int = 0) -> str:
-    """Return the end of what the file has that a descriptor's name stands for, past its first `after` bytes.
+    """Return the end of the file behind a descriptor's name, past its first `after` bytes.
 
     Empty where that is no file, or may not be read, as where macOS hands out what was opened for writing.
     """

@@ -1,4 +1,4 @@
-"""The processes of one watch: whose word is whose, which of them are programs, and which have gone."""
+"""The processes of one watch: their logs, which of them are programs, and which have ended."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from typing import Any
 
 from mlxprobe.agent.introspection.code_ownership import Roots
 from mlxprobe.protocol.facts.processes import ChildEnded
-from mlxprobe.supervisor.event_log import EventLog
-from mlxprobe.supervisor.event_reader import NO_SENSE, Feed
+from mlxprobe.supervisor.event_log import NO_SENSE, EventLog, EventReader
 from mlxprobe.supervisor.jobs import Jobs
-from mlxprobe.supervisor.rank_cpu import Spent, looked_at
+from mlxprobe.supervisor.rank_cpu import CpuUsage, cpu_usage_of
 
-MOST = 64  # processes that are listened to
+MAX_LOGS = 64  # processes whose events are read
 IN_PARTS = ("all_sum", "all_max", "all_min")  # of at most 8 MB, each of which a carrier hands over
 AT_ONCE = 2**21  # elements; others are handed over whole
 
 
-class Processes(Feed):
+class Processes(EventReader):
     """The logs of all processes that speak, by process number; 0 is one that we have started under the agent ourselves.
 
     `programs` are those that train or belong to a group of ranks, by rank; where none does, the first that spoke; and
@@ -61,7 +60,7 @@ class Processes(Feed):
         introduces = event.get("e") == "process"
         if introduces and event["pid"] != tag != 0:
             raise ValueError(event["pid"])
-        if tag not in self.logs and len(self.logs) >= MOST:
+        if tag not in self.logs and len(self.logs) >= MAX_LOGS:
             strange = next((one for one, log in self.logs.items() if not log.introduced), None)
             if strange is None or not introduces:
                 self.left_out.add(tag)
@@ -122,9 +121,9 @@ class Processes(Feed):
         """The agents' threads."""
         return set().union(*(log.own_threads for log in self.logs.values()))
 
-    def crew(self) -> dict[int, Spent]:
-        """Look at the processes of a group of several ranks."""
-        return looked_at(self.of_group, self.own_threads, self.carriers)
+    def rank_usage(self) -> dict[int, CpuUsage]:
+        """Return the CPU use of the processes of a group of ranks."""
+        return cpu_usage_of(self.of_group, self.own_threads, self.carriers)
 
     @property
     def carriers(self) -> set[str]:
@@ -141,13 +140,13 @@ class Processes(Feed):
 
     @property
     def on_gpu(self) -> bool:
-        """Whether any of them computes where no system tells how busy it is."""
+        """Whether any of them computes on a device whose load cannot be read."""
         return any(log.device == "gpu" for log in self.logs.values())
 
     def bystanders(self, pid: int) -> set[str]:
         """Return the threads of a rank that do no work of its own: the agent's, and those that carry its messages.
 
-        Nothing of one whose carriers nobody has told.
+        Empty for a rank whose carriers are unknown.
         """
         log = next((one for one in self.programs if one.process.pid == pid), None)
         return log.own_threads | log.carriers if log and log.carriers else set()
@@ -159,7 +158,7 @@ class Processes(Feed):
         return [pid for pid in found if pid not in self.gone] if len(found) > 1 else []
 
     def asked(self, living: Collection[int]) -> dict[int, list[int]]:
-        """Return the processes that can be asked where they stand, each with its forks that cannot themselves."""
+        """Return the processes that can be asked for stacks, each with its forks that cannot answer themselves."""
         settled = {log.process.pid for log in self.logs.values()}
         return {
             log.process.pid: [pid for pid in log.pids if pid in living and pid not in settled]
@@ -168,7 +167,7 @@ class Processes(Feed):
         }
 
     def statuses(self, orphans: Iterable[tuple[int, int]]) -> dict[int, int]:
-        """Return the exit codes that somebody has told: a parent that waited, the reaper, or the process itself."""
+        """Return the exit codes that a parent, the reaper or the process itself has reported."""
         told = dict(orphans)
         for log in self.logs.values():
             told |= {one.fact.pid: one.fact.status for one in log.sightings if isinstance(one.fact, ChildEnded)}

@@ -1,25 +1,33 @@
-"""The Python stacks of processes that carry no agent, as py-spy reads them from outside.
+"""Python and native stacks of processes, read from outside by py-spy (`mlxprobe[native]`) without stopping them.
 
-`--nonblocking` reads memory alone: nobody is stopped, and a report that was read while frames changed is no report.
+`--nonblocking` only reads memory: a report that was read while frames changed is discarded. py-spy lists the threads
+that run Python, the system the native calls of those that sleep. A thread that computes is read again for a while,
+because it sleeps for a moment now and then. On Linux both need permission (see `self_process.allow_tracing`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import linecache
+import shutil
 import subprocess
+import sys
+import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 
 from mlxprobe.agent.introspection.code_ownership import Roots
 from mlxprobe.schema.enums import Whose
 from mlxprobe.schema.observation import Frame, Stack
-from mlxprobe.supervisor.deadline import Patience
-from mlxprobe.supervisor.native import TRIES, calls_of, program
+from mlxprobe.supervisor.deadline import Deadline
+from mlxprobe.system.interface import Native, NativeReader
 from mlxprobe.system.system import system
 
 WITHIN_S = 1.0  # for all processes at one look, while py-spy has a processor
+NATIVE_WITHIN_S = 2.0  # for the native calls of all processes of a tree
+TRIES, TRY_S = 40, 0.002
 WAIT_S = 0.02
 AT_ONCE = 8
 MISSING = (
@@ -39,12 +47,22 @@ class _Frame(msgspec.Struct):
 
 class _Thread(msgspec.Struct):
     thread_id: int
-    frames: list[_Frame]
+    frames: list[_Frame] = []
     thread_name: str | None = None
     os_thread_id: int | None = None
 
 
-class Spied:
+def program() -> str:
+    """Return the path of py-spy, preferably this environment's; empty where there is none."""
+    return shutil.which("py-spy", path=str(Path(sys.executable).parent)) or shutil.which("py-spy") or ""
+
+
+def dump_of(pid: int) -> list[str]:
+    """Return the command that prints the Python stacks of a process as JSON."""
+    return [program(), "dump", "--nonblocking", "--json", "--pid", str(pid)]
+
+
+class PySpyStacks:
     """The stacks of some processes; `numbers` are the system's numbers of their threads, by process and name.
 
     `refused` are the processes that may not be read, `silent` those in which there is nothing to read.
@@ -96,7 +114,7 @@ class Spied:
             self.inside.pop((key[0], self.numbers.get(key, 0)), None)
 
     def _not_in_mlx(self) -> set[tuple[int, str]]:
-        """Return the threads that stand elsewhere, where a thread of their process stands in MLX: they do not matter.
+        """Return the threads outside MLX of processes that have a thread inside it: they do not matter.
 
         What MLX waits for only its own threads do, and other ranks: no thread that beats, draws a bar or serves.
         """
@@ -109,10 +127,10 @@ class Spied:
             return []
         running = {pid: _started(pid) for pid in pids}
         spies = {one.pid: str(one.pid) for one in running.values()}
-        patience = Patience(WITHIN_S, lambda: system.any_ready(spies, spies.values()))
+        deadline = Deadline(WITHIN_S, lambda: system.any_ready(spies, spies.values()))
         found: list[Stack] = []
         for pid, process in running.items():
-            out, told = _ended(process, patience)
+            out, told = _ended(process, deadline)
             if process.returncode == 0:
                 found += self._parsed(out, pid)
             elif process.returncode > 0:  # less: we have ended it
@@ -151,27 +169,72 @@ class Spied:
         return msgspec.structs.replace(stack, native=self.inside.get((stack.pid, number), ()))
 
 
-def _ended(process: subprocess.Popen[bytes], patience: Patience) -> tuple[bytes, bytes]:
+def _ended(process: subprocess.Popen[bytes], deadline: Deadline) -> tuple[bytes, bytes]:
     """Wait for what a process prints; nothing where that takes too long."""
     while True:
         try:
             return process.communicate(timeout=WAIT_S)
         except subprocess.TimeoutExpired:
-            if not patience.lasts():
+            if not deadline.lasts():
                 process.kill()
                 process.communicate()
                 return b"", b""
 
 
 def in_mlx(frames: Collection[Frame]) -> bool:
-    """Tell whether native calls go through MLX."""
+    """Check whether native calls go through MLX."""
     return any(library in frame.file for frame in frames for library in MLX)
 
 
 def _started(pid: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [program(), "dump", "--nonblocking", "--json", "--pid", str(pid)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    return subprocess.Popen(dump_of(pid), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+class NativeCalls(msgspec.Struct, frozen=True):
+    """The native calls that one thread has made since its innermost Python frame, innermost first."""
+
+    pid: int
+    thread: str  # its number as faulthandler writes it
+    name: str
+    frames: tuple[Frame, ...]
+
+
+def with_native(stacks: Sequence[Stack], within_s: float = NATIVE_WITHIN_S) -> tuple[Stack, ...]:
+    """Return stacks with the native frames of their threads, unchanged where these cannot be read."""
+    deadline = time.monotonic() + within_s
+    found: list[NativeCalls] = []
+    for pid in sorted({one.pid for one in stacks}, reverse=True):  # the youngest says most
+        found += native(pid, deadline - time.monotonic())
+    return tuple(msgspec.structs.replace(one, native=_of(one, found)) for one in stacks)
+
+
+def native(pid: int, within_s: float) -> list[NativeCalls]:
+    """Read the native calls of one process's threads; none where py-spy is missing, not allowed, or not in time."""
+    if not program() or within_s <= 0 or system.stopped(pid):
+        return []
+    try:
+        report = subprocess.run(dump_of(pid), capture_output=True, timeout=within_s, check=True).stdout
+        threads = msgspec.json.decode(report, type=list[_Thread])
+    except (OSError, subprocess.SubprocessError, msgspec.DecodeError, msgspec.ValidationError):
+        return []
+    inner = system.inner(pid)
+    return [_inside(pid, one, calls_of(inner, one.os_thread_id or 0)) for one in threads]
+
+
+def calls_of(inner: NativeReader, number: int, tries: int = TRIES) -> Sequence[Native]:
+    """Return the native calls of a thread once it is found asleep, in at most `tries` samples."""
+    for _ in range(tries):
+        if calls := inner.calls(number):
+            return calls
+        time.sleep(TRY_S if tries > 1 else 0)
+    return ()
+
+
+def _inside(pid: int, thread: _Thread, calls: Iterable[Native]) -> NativeCalls:
+    frames = tuple(Frame(file=call.file, line=0, function=call.function) for call in calls)
+    return NativeCalls(pid, f"0x{thread.thread_id:016x}", thread.thread_name or "", frames)
+
+
+def _of(stack: Stack, found: Iterable[NativeCalls]) -> tuple[Frame, ...]:
+    mine = (one.frames for one in found if one.pid == stack.pid and stack.thread in (one.thread, one.name))
+    return next(mine, ())

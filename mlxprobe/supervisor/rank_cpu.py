@@ -1,4 +1,4 @@
-"""How ranks have spent a silence: asleep, on a processor, or in want of one.
+"""CPU use of ranks during a silence: asleep, on a processor, or waiting for one.
 
 Ranks that only wait for others spin too, so a tree's time on processors says nothing of the one that they wait for. Who
 spins are the threads that carry their messages. What such a thread has received it hands to one that sleeps; where all
@@ -18,7 +18,7 @@ WANTED = 0.6  # of a processor, used or waited for
 CARRIES_S = 0.25  # of a processor: 8 MB take a tenth of it
 
 
-class Spent(NamedTuple):
+class CpuUsage(NamedTuple):
     """What a rank, with all below it, has used of processors and waited for them so far; and its threads.
 
     `carried_s` is what each of those used that carry its messages.
@@ -30,20 +30,20 @@ class Spent(NamedTuple):
     carried_s: Mapping[int, float] = {}
 
 
-def spent(pid: int, but: Collection[str] = (), carriers: Collection[str] = ()) -> Spent:
-    """Look at a rank and all below it; without some threads."""
+def cpu_usage(pid: int, but: Collection[str] = (), carriers: Collection[str] = ()) -> CpuUsage:
+    """Return the CPU use of a rank and its descendants, without some threads."""
     pids = [pid, *system.descendants(pid)]
     times = {number: times for one in pids for number, times in system.times(one, but).items()}
     used_ns = sum(one.used_ns for one in times.values())
     carried_s = {number: one.used_ns / 1e9 for number, one in times.items() if str(number) in carriers}
-    return Spent(used_ns / 1e9, sum(map(sum, times.values())) / 1e9, sorted(system.threads(pids, but)), carried_s)
+    return CpuUsage(used_ns / 1e9, sum(map(sum, times.values())) / 1e9, sorted(system.threads(pids, but)), carried_s)
 
 
-class Crew:
+class RankCpuUsage:
     """Some ranks `of` all between two looks; those who were not there at both have had no time at all."""
 
     def __init__(
-        self, early: Mapping[int, Spent], late: Mapping[int, Spent], passed_s: float, of: Collection[int]
+        self, early: Mapping[int, CpuUsage], late: Mapping[int, CpuUsage], passed_s: float, of: Collection[int]
     ) -> None:
         self._all = [(early.get(pid), now) for pid, now in late.items()]
         self._pairs = [(early.get(pid), late[pid]) for pid in of if pid in late]
@@ -60,7 +60,7 @@ class Crew:
         """Whether any of them wanted a processor all the time, had or not."""
         return any(map(self._wants, self._pairs))
 
-    def _wants(self, pair: tuple[Spent | None, Spent]) -> bool:
+    def _wants(self, pair: tuple[CpuUsage | None, CpuUsage]) -> bool:
         early, late = pair
         if early is None or _slept(pair):
             return early is None
@@ -73,7 +73,7 @@ class Crew:
             return silent_s
         return min((self._had_s(pair, silent_s) for pair in self._pairs), default=math.inf)
 
-    def _had_s(self, pair: tuple[Spent | None, Spent], silent_s: float) -> float:
+    def _had_s(self, pair: tuple[CpuUsage | None, CpuUsage], silent_s: float) -> float:
         early, late = pair
         if _slept(pair):
             return silent_s
@@ -81,14 +81,14 @@ class Crew:
         return silent_s * min(1.0, used_s / self._passed_s)
 
 
-def _slept(pair: tuple[Spent | None, Spent]) -> bool:
-    """Tell whether no thread has left its sleep between two looks."""
+def _slept(pair: tuple[CpuUsage | None, CpuUsage]) -> bool:
+    """Check whether no thread has left its sleep between two samples."""
     early, late = pair
     return early is not None and early.threads == late.threads and all(one.state == ASLEEP for one in late.threads)
 
 
-def _carries_nothing(pair: tuple[Spent | None, Spent]) -> bool:
-    """Tell whether between two looks no thread has left its sleep but carriers that found nothing to hand over."""
+def _carries_nothing(pair: tuple[CpuUsage | None, CpuUsage]) -> bool:
+    """Check whether between two samples no thread has left its sleep except carriers that had nothing to hand over."""
     early, late = pair
     if early is None or not early.carried_s or early.carried_s.keys() != late.carried_s.keys():
         return False
@@ -97,6 +97,6 @@ def _carries_nothing(pair: tuple[Spent | None, Spent]) -> bool:
     return ours == theirs and all(one.state == ASLEEP for one in theirs)
 
 
-def looked_at(pids: Iterable[int], but: Collection[str] = (), carriers: Collection[str] = ()) -> dict[int, Spent]:
-    """Look at some ranks."""
-    return {pid: spent(pid, but, carriers) for pid in pids}
+def cpu_usage_of(pids: Iterable[int], but: Collection[str] = (), carriers: Collection[str] = ()) -> dict[int, CpuUsage]:
+    """Return the CPU use of some ranks."""
+    return {pid: cpu_usage(pid, but, carriers) for pid in pids}

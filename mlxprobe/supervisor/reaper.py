@@ -1,7 +1,7 @@
 """The parent of one watched program, and the one who ends what is left of it.
 
 A process of its own, with what imports at once only. It starts the program in a new session, adopts whatever
-the program's tree orphans (Linux), and kills the whole tree when told to, or when its control line closes because
+the program's tree orphans (Linux), and kills the whole tree on an order, or when its control line closes because
 the supervisor is gone. A program in the supervisor's own session is the user's run: it goes on then, and also where
 this process is killed. Its words are `CONTROL_FD EVENTS_FD`, the latter -1 where the program opens its events by name;
 what to start comes over the control line (see `orders`), for it may be called before anybody knows.
@@ -36,7 +36,7 @@ SHARED: tuple[int, ...] = (  # signals that would end us, and that the program m
 )
 PYTHONS = (signal.SIGPIPE, signal.SIGXFSZ)  # the interpreter ignores them by itself
 TWICE_S = 0.1  # a signal that we get too within this time went to the whole group
-LATE_S = 60.0  # by how much later the supervisor may hear of it, at the most
+LATE_S = 60.0  # the longest delay with which the supervisor gets it
 
 
 def main(words: list[str]) -> None:
@@ -189,7 +189,7 @@ def note(numbers: bytes, shared: dict[int, list[float]]) -> None:
 def hand_on(program: int, asked: dict[int, tuple[float, float]], shared: dict[int, list[float]]) -> None:
     """Send the program what only the supervisor got; what went to the whole group, as Ctrl-C does, it has already.
 
-    What came to us until the supervisor heard of the signal was one with it: the system keeps one of a kind waiting.
+    A signal that came to us before the supervisor got its own was the same one: the system keeps one of a kind waiting.
     """
     for number, (came_s, asked_s) in list(asked.items()):
         if time.monotonic() - asked_s > TWICE_S:
@@ -203,7 +203,7 @@ def hand_on(program: int, asked: dict[int, tuple[float, float]], shared: dict[in
 
 
 def is_done(control: int) -> bool:
-    """Wait until the supervisor has taken what it wants, but not for ever; tell whether it said so."""
+    """Wait for a limited time until the supervisor is done; return whether it said so."""
     line = select.poll()
     line.register(control, select.POLLIN)
     return bool(line.poll(1000 * END_WITHIN_S)) and "done" in hear(control)
@@ -213,7 +213,7 @@ def hear(control: int) -> list[str]:
     """Read orders; there are none where the supervisor is gone."""
     try:
         heard = os.read(control, 4096).decode()
-    except OSError:  # it was killed before it had read all that we told
+    except OSError:  # it was killed before it had read all that we sent
         heard = ""
     return heard.split("\n") if heard else []
 

@@ -21,7 +21,7 @@ package.__path__ = [{str(Path(__file__).parents[1])!r}]
 from mlxprobe.supervisor import reaper
 reaper.main(sys.argv[1:])
 """
-REAPER = (sys.executable, "-I", "-S", "-c", _REAPER)  # imported: a script is compiled anew at each start
+REAPER = (sys.executable, "-I", "-S", "-c", _REAPER)  # imported: a script would be compiled at each start
 DESCRIPTORS = "/dev/fd"  # a folder with the name of each that is open
 _waiting: list[Reaper] = []
 _inherited: list[Inherited] = []
@@ -78,7 +78,7 @@ def call_ahead() -> None:
     """Start one for a program that will have our own streams and folder, before we open or block anything."""
     blocked = tuple(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, ())))
     _inherited[:] = [Inherited(_handed_over(), blocked)]
-    with contextlib.suppress(OSError):  # that will be told of where there is a program
+    with contextlib.suppress(OSError):  # reported once there is a program
         _waiting.append(call(descriptors=inherited().descriptors))
 
 

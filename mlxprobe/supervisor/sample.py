@@ -22,7 +22,7 @@ COMPILERS = {"g++", "c++", "cc1plus", "clang", "clang++", "as", "ld", "collect2"
 
 
 class TreeSampler:
-    """Sample the descendants of a process. The tree is listed anew only now and then: that is what costs."""
+    """Sample the descendants of a process. The tree is listed again only now and then, because that is slow."""
 
     def __init__(self, root_pid: int, started_s: float, *, with_root: bool = False) -> None:
         self._root_pid = root_pid  # a reaper, which is none of the program's; or the program itself
@@ -35,7 +35,7 @@ class TreeSampler:
         self._sampled_s = 0.0
         self._compiled_s = -BETWEEN_KERNELS_S
         self.samples: list[Sample] = []
-        self.apart: dict[int, list[Sample]] = {}  # of processes that are looked at by themselves too
+        self.apart: dict[int, list[Sample]] = {}  # of processes that are sampled separately too
         self.bystanders: Callable[[int], Collection[str]] = lambda _: ()  # threads that do no work of their own
         self._own: dict[int, tuple[float, tuple[float, float]]] = {}  # when, and what a rank had used and wanted
 
@@ -82,7 +82,7 @@ class TreeSampler:
         return sample
 
     def scan(self) -> set[int]:
-        """List the tree anew, keeping what is known of processes already seen; return its process numbers."""
+        """List the tree again, keeping what is known of processes already seen; return its process numbers."""
         self.scanned_s = time.monotonic()
         known, self._tree = self._tree, {}
         for pid in [self._root_pid] * self._with_root + system.descendants(self._root_pid):
@@ -104,7 +104,7 @@ class TreeSampler:
         return self._tree.get(pid)
 
     def nears(self, limit_bytes: int) -> bool:
-        """Tell whether memory that goes on growing as it does now is over the limit before two more samples."""
+        """Check whether memory that goes on growing as it does now is over the limit before two more samples."""
         if len(self.samples) < 2:
             return False
         before, last = self.samples[-2:]
@@ -112,7 +112,7 @@ class TreeSampler:
         return last.rss_bytes + rate * AHEAD_S > limit_bytes
 
     def compiling(self) -> bool:
-        """Tell whether a compiler works below the program or just has, as when MLX builds a step's kernels."""
+        """Check whether a compiler works below the program or just has, as when MLX builds a step's kernels."""
         now_s = time.monotonic()
         if now_s - self.scanned_s >= SAMPLE_S:
             self.scan()
@@ -140,7 +140,7 @@ class TreeSampler:
         return self.samples[-1].cpu_s - before
 
     def wanted_s(self, but: Collection[str] = ()) -> float:
-        """Return the CPU seconds that the tree's living threads have used or waited for; 0 where no system tells.
+        """Return the CPU seconds that the tree's living threads have used or waited for; 0 where that is unknown.
 
         On a busy machine a loop may get little time, but it always wants all.
         """

@@ -1,4 +1,4 @@
-"""What a reaper is to start, as it comes over the line to it."""
+"""The encoding of the request that names the program of a reaper."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def ordered(control: int) -> list[list[str]]:
 
 
 def exactly(size: int, control: int) -> bytes:
-    """Read so many bytes; none where they do not come."""
+    """Read exactly `size` bytes; none where they do not come."""
     heard = b""
     while len(heard) < size:
         if not (more := os.read(control, size - len(heard))):

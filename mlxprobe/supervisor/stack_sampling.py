@@ -1,7 +1,7 @@
-"""Many looks at the Python stacks of a few processes in one second, as py-spy takes them without stopping anybody.
+"""Sample the Python stacks of a few processes many times in one second with py-spy, without stopping them.
 
-A loop whose every step is spent on one line shows the same stack at most looks. It is told from a single call by the
-few looks that find it elsewhere, or with the interpreter's lock in hand: MLX evaluates without that.
+A loop that spends every step on one line has the same stack in most samples. It differs from a single call in the few
+samples that find it elsewhere, or with the interpreter's lock in hand: MLX evaluates without that.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mlxprobe.schema.live import Scope, proves
-from mlxprobe.supervisor import process_tree_snapshot
-from mlxprobe.supervisor.native import program
+from mlxprobe.supervisor import process_snapshot
+from mlxprobe.supervisor.pyspy_stacks import program
 from mlxprobe.supervisor.scratch import Scratch
 
 RATE = 200
 LASTS_S = 1
 LATE_S = 20.0  # a busy machine starts it late
-MOST = 4  # processes
+MAX_PROCESSES = 4  # processes
 _THREAD = re.compile(r"^thread \(((?:0x)?[0-9a-fA-F]+)\)")
 _CALL = re.compile(r"^(.*) \((.*?)(?::(\d+))?\)$")
 
 
-class Film:
+class StackSampling:
     """What was seen of the threads of some processes, by process and the system's number of the thread.
 
-    `places` counts the looks at each thread, by where it stood; `held` those that found it with the lock in hand.
+    `places` counts the samples of each thread by its place, `held` those in which it had the interpreter's lock.
     `cpu_s` is what it has computed meanwhile, and `waited_s` for how long its process has waited for a processor: who
     gets none shows nothing, however often one looks.
     """
 
     def __init__(self, pids: Iterable[int]) -> None:
-        self._pids = list(pids)[:MOST] * bool(program())
+        self._pids = list(pids)[:MAX_PROCESSES] * bool(program())
         self._folder = Scratch()
         self.places: dict[tuple[int, int], dict[str, int]] = {}
         self.held: dict[tuple[int, int], int] = {}
@@ -46,7 +46,7 @@ class Film:
     def go_on(self) -> None:
         """Look for another second."""
         self._began_s = time.monotonic()
-        self._before = process_tree_snapshot.readings(self._pids)
+        self._before = process_snapshot.readings(self._pids)
         self._running = {(pid, how): self._started(pid, how) for pid in self._pids for how in ("idle", "gil")}
 
     def _started(self, pid: int, how: str) -> subprocess.Popen[bytes]:
@@ -60,7 +60,7 @@ class Film:
         return self._folder.path / f"{pid}.{how}"
 
     def is_over(self) -> bool:
-        """Tell whether all is recorded; what comes late is given up."""
+        """Check whether all is recorded; what comes late is given up."""
         if not self._running:
             return True
         if time.monotonic() - self._began_s > LATE_S:
@@ -69,14 +69,14 @@ class Film:
             del self._running[key]
             self._read(*key)
         if not self._running:
-            for thread, now in process_tree_snapshot.readings(self._pids).items():
+            for thread, now in process_snapshot.readings(self._pids).items():
                 before = self._before.get(thread, now)
                 self.cpu_s[thread] = self.cpu_s.get(thread, 0.0) + now.cpu_s - before.cpu_s
                 self.waited_s[thread[0]] = self.waited_s.get(thread[0], 0.0) + now.waited_s - before.waited_s
         return not self._running
 
     def proves(self, thread: tuple[int, int]) -> bool:
-        """Tell whether a thread that was seen in one place alone has been there all the time."""
+        """Check whether a thread that was seen in one place alone has been there all the time."""
         return proves(self.cpu_s.get(thread, 0.0), self.waited_s.get(thread[0], 0.0))
 
     def moved(self) -> set[tuple[int, int]]:
@@ -98,7 +98,7 @@ class Film:
         return scope
 
     def looks(self) -> dict[tuple[int, int], int]:
-        """Return how often each thread was looked at."""
+        """Return how often each thread was sampled."""
         return {thread: sum(places.values()) for thread, places in self.places.items()}
 
     def _read(self, pid: int, how: str) -> None:
@@ -117,7 +117,7 @@ class Film:
             places[place] = places.get(place, 0) + count
 
     def names(self, pid: int, parts: Sequence[str]) -> bool:
-        """Tell whether a process was seen in code whose file has any of these in its name."""
+        """Check whether a process was seen in code whose file has any of these in its name."""
         seen = (place for (of, _), places in self.places.items() if of == pid for place in places)
         return any(part in place for place in seen for part in parts)
 
@@ -127,7 +127,7 @@ class Film:
             process.wait()
         self._running = {}
 
-    def __enter__(self) -> Film:
+    def __enter__(self) -> StackSampling:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from mlxprobe.agent.introspection.code_ownership import AGENT, Roots
 from mlxprobe.agent.wire.constants import ASK_FILE, STACK_SIGNAL, STACKS_END, STACKS_FILE, THEIRS
 from mlxprobe.schema.enums import Whose
-from mlxprobe.supervisor.deadline import LOOK_S, Patience
+from mlxprobe.supervisor.deadline import LOOK_S, Deadline
 
 if TYPE_CHECKING:
     from mlxprobe.schema.observation import Frame, Stack
@@ -55,11 +55,11 @@ class Stacks:
         limit_s = (LAST_WAIT_S if final else WAIT_S) + EACH_S * len(programs)
         before = {pid: self.of(pid).size() for pid in programs if listens(pid)}
         answered = self._answered(before)
-        patience, signalled = Patience(limit_s, lambda: self._are_ready(answered)), Patience(limit_s)
+        deadline, signalled = Deadline(limit_s, lambda: self._are_ready(answered)), Deadline(limit_s)
         found: list[Stack] = []
         for pid in programs:
             if pid in answered:
-                found += parse(self.of(pid).told(before[pid], patience), pid, self.roots)
+                found += parse(self.of(pid).told(before[pid], deadline), pid, self.roots)
             elif pid in before and self._signalled(pid, final=final):
                 found += parse(self.of(pid).new_text(before[pid], signalled), pid, self.roots)
             for fork in programs[pid]:
@@ -69,7 +69,7 @@ class Stacks:
         return tuple(found)
 
     def _are_ready(self, pids: Iterable[int]) -> bool:
-        """Tell whether any agent's thread is about to answer: what it lacks is a processor, not the lock."""
+        """Check whether any agent's thread is about to answer: what it lacks is a processor, not the lock."""
         return _system().any_ready(pids, self.own_threads())
 
     def of(self, pid: int) -> StackFile:
@@ -82,8 +82,8 @@ class Stacks:
         """Leave a request for each, and return those whose agent's thread took it."""
         left = [pid for pid in pids if self.of(pid).asks()]
         waiting = set(left)
-        patience = Patience(ANSWER_S + EACH_S * len(left), lambda: self._are_ready(waiting))
-        while waiting and patience.lasts():
+        deadline = Deadline(ANSWER_S + EACH_S * len(left), lambda: self._are_ready(waiting))
+        while waiting and deadline.lasts():
             waiting = {pid for pid in waiting if not self.of(pid).was_heard()}
         return {pid for pid in left if pid not in waiting or self.of(pid).takes_back()}
 
@@ -124,12 +124,12 @@ class StackFile:
         """Leave a request; return whether that could be done."""
         try:
             self._ask.touch(0o600)
-        except OSError:  # where the program deleted the folder, whoever waits for an answer gets none
+        except OSError:  # the program deleted the folder: there will be no answer
             return False
         return True
 
     def was_heard(self) -> bool:
-        """Tell whether the agent's thread took the request."""
+        """Check whether the agent's thread took the request."""
         return not self._ask.exists()
 
     def is_theirs(self) -> bool:
@@ -137,23 +137,23 @@ class StackFile:
         return self._theirs.exists()
 
     def takes_back(self) -> bool:
-        """Take the request back; return whether it was heard in this very moment."""
+        """Take the request back; return whether it was read in this very moment."""
         try:
             self._ask.unlink()
         except OSError:
             return self._ask.parent.exists()
         return False
 
-    def told(self, before: int, patience: Patience) -> str:
-        """Wait until the agent's thread has told all, and return it."""
-        while STACKS_END not in self._since(before) and patience.lasts():
+    def told(self, before: int, deadline: Deadline) -> str:
+        """Wait for the complete answer of the agent's thread, and return it."""
+        while STACKS_END not in self._since(before) and deadline.lasts():
             pass
         return self._since(before).decode(errors="replace")
 
-    def new_text(self, before: int, patience: Patience) -> str:
+    def new_text(self, before: int, deadline: Deadline) -> str:
         """Wait for a report that a signal asked for, and return it."""
         size, quiet = before, 0
-        while patience.lasts():
+        while deadline.lasts():
             quiet += 1
             if self.size() > size:
                 size, quiet = self.size(), 0
@@ -184,12 +184,12 @@ def _privately(name: str, flags: int) -> int:
 
 
 def listens(pid: int, like: int = 0) -> bool:
-    """Tell whether a process can answer: one that is stopped, or has become another program, cannot."""
+    """Check whether a process can answer: one that is stopped, or has become another program, cannot."""
     return _system().handles(pid, STACK_SIGNAL, like)
 
 
 def runs(pid: int) -> bool:
-    """Tell whether a process is running, or waits for a processor, at three looks in a row.
+    """Check whether a process is running, or waits for a processor, in three samples in a row.
 
     At one look it may be the agent's thread, which wakes every few milliseconds to ask for the lock.
     """
@@ -234,7 +234,7 @@ def parse(text: str, pid: int, roots: Roots) -> list[Stack]:
 
 
 def lines_of(stacks: Iterable[Stack]) -> set[str]:
-    """Return the lines that threads stand on."""
+    """Return the innermost lines of threads."""
     return {stack.frames[0].code for stack in stacks if stack.frames}
 
 

@@ -12,14 +12,14 @@ from mlxprobe.supervisor import kernel_cache
 from mlxprobe.supervisor.child import Child
 from mlxprobe.supervisor.scratch import Scratch
 from mlxprobe.supervisor.stacks import Stacks
-from mlxprobe.supervisor.target import Watched
+from mlxprobe.supervisor.target import Target
 
 
 class Started(NamedTuple):
     """A program that has been started, and the files that its stacks go to."""
 
     program: Program
-    child: Watched
+    child: Target
     stacks: Stacks
 
 
@@ -50,12 +50,12 @@ def hosted(program: Program, pid: int, ears: Sequence[int]) -> Iterator[Started]
     Args:
         program: what it is called.
         pid: the process.
-        ears: descriptors on which it, or its user, may speak to whoever watches.
+        ears: descriptors that wake the loop.
 
     Raises:
-        ProbeError: there can be no folder for what it tells.
+        ProbeError: no folder for its events can be made.
     """
-    from mlxprobe.supervisor.external_process import Host
+    from mlxprobe.supervisor.external_process import ExternalProcess
 
-    with Scratch() as folder, Stacks(folder) as stacks, contextlib.closing(Host(pid, folder, ears)) as host:
+    with Scratch() as folder, Stacks(folder) as stacks, contextlib.closing(ExternalProcess(pid, folder, ears)) as host:
         yield Started(program, host, stacks)

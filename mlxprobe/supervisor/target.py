@@ -1,4 +1,4 @@
-"""Whom we watch, as everything else of this room asks for it: a child of ours, or a process that asked for us."""
+"""The interface of a watched program: a child of ours, or a process that asked to be watched."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from mlxprobe.agent.wire.constants import LINE_BYTES
 from mlxprobe.supervisor.pipes import ReadEnd
 
 
-class Watched:
-    """A program that tells of itself in a pipe of `events`.
+class Target:
+    """A program that sends events through a pipe.
 
-    `lost` says that nobody can tell of it any more, `left` who below it could not be ended; `orphans` are process and
+    `lost`: nothing more can be learned of it; `left`: descendants that could not be ended; `orphans` are process and
     status of those that only we have reaped; `unstarted` says why the system did not execute it.
     """
 
@@ -40,12 +40,12 @@ class Watched:
     @property
     def above_pid(self) -> int:
         """The process whose descendants are the program's tree; 0 where it is the program itself."""
-        raise NotImplementedError
+        return 0
 
     @property
     def silenced(self) -> bool:
         """Whether the program, which still runs, has closed the descriptor for its events."""
-        raise NotImplementedError
+        return False
 
     def pump(self, timeout_s: float) -> None:
         """Wait for at most `timeout_s` for news, then read what has come in."""
@@ -64,8 +64,8 @@ class Watched:
         return len(self._lines)
 
     def output(self) -> str:
-        """Return the last of what the program printed, both streams as they came."""
-        raise NotImplementedError
+        """Return the end of what the program printed on both streams, where that is known."""
+        return ""
 
     def finish(self, ended: str) -> None:
         """Take the tree down, `ended` as in `Observation`; what a program has left at its end may live on.
@@ -88,12 +88,11 @@ class Watched:
         self.end(gently=False)
 
     def leave(self) -> None:
-        """Take what is to be seen of a process that goes on for seen."""
-        raise NotImplementedError
+        """Stop watching a process that goes on."""
+        raise RuntimeError("a child is ended, never left")
 
     def send(self, number: int, came_s: float) -> None:
         """Hand on a signal that came to us at a time, unless it went to the program's whole process group anyway."""
-        raise NotImplementedError
 
     def end(self, *, gently: bool) -> None:
         """Take the tree down: SIGTERM first where there is reason to, then SIGKILL until nothing is left."""

@@ -10,18 +10,18 @@ from typing import Any
 from mlxprobe.schema.observation import Limits, Observation, Program, Silence, Step
 from mlxprobe.supervisor import kernel_cache
 from mlxprobe.supervisor.event_log import EventLog
-from mlxprobe.supervisor.hang_detector import Suspicion
+from mlxprobe.supervisor.hang_detector import HangDetector
 from mlxprobe.supervisor.observation_builder import keeping, observed
 from mlxprobe.supervisor.processes import Processes
 from mlxprobe.supervisor.sample import SAMPLE_S, TreeSampler
 from mlxprobe.supervisor.stacks import Stacks
 from mlxprobe.supervisor.start import Started, started
-from mlxprobe.supervisor.target import Watched
+from mlxprobe.supervisor.target import Target
 from mlxprobe.system.system import system
 
 LEAST_S = 5.0  # less is a busy machine
 CPU_SHARE = 0.1  # more of it, and it was we who were busy
-MOST = 100
+MAX_PAUSES = 100
 POLL_S = 0.025
 HURRY_S = 0.01  # between looks at a program that is about to reach its memory limit
 STARVED_S = 2.0  # for which we may get no processor; a longer pause is another's doing
@@ -34,12 +34,12 @@ Progress = Callable[["Watcher"], bool | None]
 
 
 class Watcher:
-    """Watch one child. Progress is what the agent tells; what the program prints never counts."""
+    """Watch one child. Progress is judged by the agent's events, never by output."""
 
     def __init__(
         self,
         program: Program,
-        child: Watched,
+        child: Target,
         stacks: Stacks,
         limits: Limits,
         stop: threading.Event,
@@ -57,7 +57,7 @@ class Watcher:
         self.silent_s = 0.0
         self.quiet_s = 0.0  # of several ranks: what has passed since, also while we got no processor
         self.longest_s = 0.0
-        self.suspicion = Suspicion(child, stacks, self.processes, self.tree)
+        self.hang_detector = HangDetector(child, stacks, self.processes, self.tree)
         self.detected_s: float | None = None
         self.ends_silence = True
         self.rest: Silence | None = None  # at the moment that its time was up
@@ -66,12 +66,12 @@ class Watcher:
         self._above: set[int] = set()
         self.progress: Progress = lambda _: False
         self.hung: Callable[[Watcher], None] = lambda _: None
-        self.pauses = Pauses(child.started_s)
-        self._built = kernel_cache.Built(child.folder)
+        self.pauses = SuspendDetector(child.started_s)
+        self._built = kernel_cache.KernelBuilds(child.folder)
 
     @property
     def log(self) -> EventLog:
-        """What the program that leads has told."""
+        """The events of the program that leads."""
         return self.processes.leading
 
     def run(self) -> str:
@@ -90,14 +90,14 @@ class Watcher:
                 detected_s = time.monotonic() - self.child.started_s
                 if ending == "stalled":
                     self.hung(self)
-                    self.suspicion.look_inside()
+                    self.hang_detector.look_inside()
                 self._poll(0)  # it may have moved or ended while we looked
                 if self._still(ending):
                     self.detected_s = detected_s
                     if self.ends_silence or ending != "stalled":
                         return ending
                     self._again_s = 2 * self.silent_s  # looks cost the program time, and it may only be slow
-                    self.suspicion.again(self._again_s)
+                    self.hang_detector.again(self._again_s)
 
     def _still(self, ending: str) -> bool:
         if ending in ("stalled", "not-started") and not self.silent_s:
@@ -112,7 +112,7 @@ class Watcher:
         known = len(self.processes.logs)
         if self.processes.feed(self.child.take_events()) or self._built.more():
             self.silent_s = self.quiet_s = self._again_s = self._held_s = 0.0
-            self.suspicion.drop()
+            self.hang_detector.drop()
         elif self.silent_s < 0.2 or not (self.tree.compiling() or self._is_held(gap_s)):
             self.silent_s += gap_s
             self.quiet_s += min(passed_s, STARVED_S) if self.processes.of_group else gap_s
@@ -141,7 +141,7 @@ class Watcher:
         self.processes.follow(self.tree.pids, self._above)
 
     def _is_held(self, gap_s: float) -> bool:
-        """Tell whether somebody has stopped the program, a short while ago: a batch system does, and lets it go on."""
+        """Check whether the program was stopped a short while ago: a batch system does that, and continues it."""
         if self._held_s > HELD_S or not system.stopped(self.child.pid):
             return False
         self._held_s += gap_s
@@ -155,7 +155,7 @@ class Watcher:
         if self._is_lost():
             return "lost"
         if now_s > limits.timeout_s:
-            self.rest = self.suspicion.now(self.silent_s) if self.silent_s > IDLE_S else None
+            self.rest = self.hang_detector.now(self.silent_s) if self.silent_s > IDLE_S else None
             return "timeout"
         if self.child.silenced:
             return ""  # it is being reaped, or about to count as lost; its silence says nothing
@@ -163,7 +163,7 @@ class Watcher:
             return "not-started" if self.silent_s > limits.startup_s else ""
         limit_s = limits.stall_s if self.processes.running else max(limits.stall_s, limits.startup_s)
         due = self.silent_s >= self._again_s
-        proved = due and self.suspicion.is_proved(
+        proved = due and self.hang_detector.is_proved(
             self.silent_s, limit_s, limits.busy_s, lambda heard: keeping(self, heard), self.quiet_s
         )
         return "stalled" if proved else ""
@@ -175,15 +175,15 @@ class Watcher:
         return bool(limits.active_bytes and memory and memory[-1].peak_bytes > limits.active_bytes)
 
     def _is_lost(self) -> bool:
-        """Tell whether nothing can be learned of the program any more: its reaper or its events are gone."""
+        """Check whether nothing can be learned of the program any more: its reaper or its events are gone."""
         silenced = self.child.silenced and self.silent_s > (REAPED_WITHIN_S if self.log.finished else LOST_S)
         return self.child.lost or silenced
 
     def silence(self, ended: str) -> Silence | None:
-        """Return the silence that is told of a program that was ended so."""
+        """Return the silence to report of a program that was ended so."""
         if ended == "timeout":
             return self.rest
-        return self.suspicion.silence if ended == "stalled" or not self.ends_silence else None
+        return self.hang_detector.silence if ended == "stalled" or not self.ends_silence else None
 
     def observation(self, ended: str) -> Observation:
         """Put together what has been seen so far of the program that leads."""
@@ -235,7 +235,7 @@ def watched(
         progress: called at every poll with the watcher; where it returns True, enough was seen.
         hung: called where it is proved to be stuck, before it is looked into.
         stop: once it is set, the program is ended as interrupted.
-        ends_silence: False lets a program that is stuck go on; its last silence is told all the same.
+        ends_silence: False lets a program that is stuck go on; its last silence is still reported.
     """
     child = running.child
     watcher = Watcher(running.program, child, running.stacks, limits, stop or threading.Event())
@@ -249,7 +249,7 @@ def watched(
     return watcher.observations("unreaped" if child.left else ended)
 
 
-class Pauses:
+class SuspendDetector:
     """The pauses of our own loop, as seconds since a start."""
 
     def __init__(self, started_s: float) -> None:
@@ -264,7 +264,7 @@ class Pauses:
         passed_s = self._polled_s - before_s
         if passed_s > LEAST_S and self._used_s - used_s < CPU_SHARE * passed_s:
             self._found.append((before_s - self._started_s, self._polled_s - self._started_s))
-            del self._found[:-MOST]
+            del self._found[:-MAX_PAUSES]
         return passed_s
 
     def took_s(self, step: Step) -> float:

@@ -1,8 +1,8 @@
 """What differs between systems, behind one interface: Linux's own ways, and those of any POSIX system.
 
-Nothing else in this package asks which system this is, or reads what one system alone offers. Here stands what may be
-imported by anybody in no time; `kin` is for reapers and `inside` for the agent, with the standard library alone, and
-`system` for whoever looks at processes from outside.
+No other package asks which system this is, or reads what one system alone offers. This file imports almost nothing;
+`kin` (for reapers) and `self_process` (for the agent) import the standard library alone; `system` is for reading
+processes from outside.
 """
 
 from __future__ import annotations

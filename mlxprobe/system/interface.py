@@ -1,4 +1,4 @@
-"""What is asked of a system about processes that are watched from outside."""
+"""The interface through which processes are read from outside."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Awaited(NamedTuple):
     outer: bool = False
 
 
-class Inner(Protocol):
+class NativeReader(Protocol):
     """A process whose native calls are read without a stop."""
 
     def calls(self, number: int) -> Sequence[Native]:
@@ -52,7 +52,7 @@ class Inner(Protocol):
 
 
 class Platform(Protocol):
-    """A system, as the supervisor asks it. What it does not tell is empty, 0 or None."""
+    """The queries of the supervisor to a system. What a system does not offer is empty, 0 or None."""
 
     name: str
     knows_threads: bool  # one by one; else a process counts as one, with its own number
@@ -64,19 +64,19 @@ class Platform(Protocol):
         """List the living threads of some processes, without some by their numbers."""
 
     def any_ready(self, pids: Iterable[int], numbers: Iterable[str]) -> bool:
-        """Tell whether any of these threads runs or is about to; what is no thread of these processes is not."""
+        """Check whether any of these threads runs or is about to; what is no thread of these processes is not."""
 
     def runs(self, pid: int) -> bool:
-        """Tell whether any thread of a process is on a processor, or waits for one."""
+        """Check whether any thread of a process is on a processor, or waits for one."""
 
     def stopped(self, pid: int) -> bool:
-        """Tell whether somebody has stopped a process."""
+        """Check whether a process is stopped."""
 
     def times(self, pid: int, but: Collection[str] = ()) -> dict[int, Times]:
         """Return what each thread of a process has used of processors and waited for them, without some."""
 
     def slept_s(self, threads: Iterable[Thread]) -> dict[tuple[int, int], float]:
-        """Return for how long threads have slept, by process and number; of those that nobody tells of nothing."""
+        """Return for how long threads have slept, by process and number; unknown ones are left out."""
 
     def resident_bytes(self, process: psutil.Process) -> int:
         """Return the memory that a process holds."""
@@ -88,7 +88,7 @@ class Platform(Protocol):
         """Return how many pages the system has fetched for a process from a disk or from swap."""
 
     def handles(self, pid: int, number: int, like: int = 0) -> bool:
-        """Tell whether a process takes a signal and can answer: it has a handler, and is not stopped.
+        """Check whether a process takes a signal and can answer: it has a handler, and is not stopped.
 
         Args:
             pid: the process, in which there was a handler once.
@@ -97,7 +97,7 @@ class Platform(Protocol):
         """
 
     def is_fork(self, pid: int, parents: Collection[int]) -> bool:
-        """Tell whether a process is a copy of one of these that runs no program of its own."""
+        """Check whether a process is a copy of one of these that runs no program of its own."""
 
     def environment(self, pid: int) -> Mapping[str, str]:
         """Return the environment that a process was started with."""
@@ -115,18 +115,18 @@ class Platform(Protocol):
         """Return a name by which the file can be opened that a process has as its stderr."""
 
     def queues(self, pid: int) -> dict[str, tuple[int, int]]:
-        """Return what lies unsent and unread in the connections that a process sees, by their ports `here>there`."""
+        """Return the unsent and unread bytes of the connections that a process sees, by their ports `here>there`."""
 
-    def inner(self, pid: int) -> Inner:
-        """Return a process as its native calls can be read; nobody is stopped for it."""
+    def inner(self, pid: int) -> NativeReader:
+        """Return a reader of a process's native calls, which does not stop it."""
 
     def outside(self, threads: Sequence[Thread], soon_s: float, lines: Collection[str] = ()) -> str:
         """Say what from outside the tree any of its sleeping threads waits for.
 
         Args:
             threads: all of the tree's.
-            soon_s: a sleep that ends by then is such a wait too: nobody of the tree can be stuck on it for ever.
-            lines: the lines of Python that they stand on, for where the system tells nothing.
+            soon_s: a sleep that ends by then is such a wait too: it is no hang.
+            lines: their innermost lines of Python, where the system reports nothing.
         """
 
     def awaited(self, thread: Thread, pids: Collection[int], line: str = "") -> Awaited:
@@ -135,11 +135,11 @@ class Platform(Protocol):
         Args:
             thread: as it was seen.
             pids: the processes of the tree; a pipe between two of them is the tree's own.
-            line: the line of Python that it stands on, for where the system tells nothing.
+            line: its innermost line of Python, where the system reports nothing.
         """
 
     def readable(self, pid: int) -> bool:
-        """Tell whether the system lets us read what a process holds, which is the right that py-spy needs too."""
+        """Check whether the system lets us read what a process holds, which py-spy needs too."""
 
     def forbidden(self, pids: Sequence[int]) -> str:
         """Say why processes may not be read, and what is needed."""

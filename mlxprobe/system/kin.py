@@ -1,4 +1,4 @@
-"""Who descends from a program, and who may adopt its orphans: all that a reaper asks, with what imports at once."""
+"""Descendants of a program, and the adoption of its orphans: the queries of a reaper, with light imports."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ WITH_ENVIRONMENT = ("ps", "-A", "-E", "-ww") if MAC else ("ps", "axeww")  # macO
 COLUMNS = ("-opid=", "-oppid=", "-opgid=", "-ostat=", "-ocommand=")
 
 
-class LinuxKin:
-    """Linux gives orphans to whoever asked for them, and ends a child with its parent."""
+class LinuxProcessTree:
+    """Linux gives orphans to a process that asked for them, and can end a child with its parent."""
 
     adopts = True  # what has no children has left nothing behind
 
@@ -50,8 +50,8 @@ class LinuxKin:
         return parents
 
 
-class PortableKin:
-    """Elsewhere orphans go to the first process; ps(1) tells who lives, and what is in their environments."""
+class PortableProcessTree:
+    """Elsewhere orphans go to the first process; ps(1) lists living processes and their environments."""
 
     adopts = False
 
@@ -75,7 +75,7 @@ class PortableKin:
     def parents(self, program: int) -> dict[int, int]:
         """Map every process to its parent, zombies left out.
 
-        The program's process group counts as our children, whoever adopted them; so does what has the mark.
+        The program's process group counts as our children, and so does a process with the mark.
         """
         import subprocess
 
@@ -87,7 +87,7 @@ class PortableKin:
 
 
 def parsed(told: str, program: int, mark: str) -> dict[int, int]:
-    """Read what ps(1) tells: the living, each with its parent, or with us where it is one of the program's."""
+    """Parse the output of ps(1): living processes with their parents, or with us where one is the program's."""
     found = {}
     for pid, parent, group, state, *words in map(str.split, filter(None, told.split("\n"))):
         is_ours = int(group) == program or (mark and any(word.endswith("=" + mark) for word in words))
@@ -102,4 +102,4 @@ def _prctl(option: int, value: int) -> None:
     ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
-kin: LinuxKin | PortableKin = LinuxKin() if LINUX else PortableKin()
+kin: LinuxProcessTree | PortableProcessTree = LinuxProcessTree() if LINUX else PortableProcessTree()

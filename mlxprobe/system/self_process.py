@@ -35,7 +35,7 @@ def _restricted() -> bool:
 
 
 def threads() -> list[str]:
-    """List this process's threads by the system's numbers; none where it does not tell (all but Linux)."""
+    """List this process's threads by the system's numbers; none except on Linux."""
     try:
         return os.listdir("/proc/self/task") if LINUX else []
     except OSError:
@@ -43,20 +43,20 @@ def threads() -> list[str]:
 
 
 def named(prefix: str) -> Iterator[int]:
-    """List this process's threads whose names begin so, as C libraries name theirs; none where nobody tells."""
+    """List this process's threads whose names begin so, as C libraries name theirs; none except on Linux."""
     for number in threads():
         if _read(f"/proc/self/task/{number}/comm").startswith(prefix):
             yield int(number)
 
 
 def most_held_bytes() -> int:
-    """Return the most that this process has held at once, its resident memory; 0 where nobody tells."""
+    """Return the most that this process has held at once, its resident memory; 0 where unknown."""
     if not LINUX:
         import resource  # takes a moment, at the end alone
 
         return peak_bytes(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     known = [line.split() for line in _read("/proc/self/status").splitlines() if line.startswith("VmHWM:")]
-    return int(known[0][1]) * 1024 if known else 0  # what getrusage tells was held by who started it, too
+    return int(known[0][1]) * 1024 if known else 0  # getrusage also counts what the parent held before the exec
 
 
 def peak_bytes(maxrss: int) -> int:

@@ -1,4 +1,4 @@
-"""The system that we are on, as whoever looks at processes from outside asks it."""
+"""The present system, for reading processes from outside."""
 
 from __future__ import annotations
 

@@ -8,14 +8,12 @@ from pathlib import Path
 
 import msgspec
 
-import mlxprobe
 from mlxprobe.cluster.runners import Runners
 from mlxprobe.releases.index import Release
 from mlxprobe.runner.schedule import Lot, Rows, Task, flat, run_lots
 from mlxprobe.schema.errors import BrokenReleaseError, NoWheelError, ProbeError, UsageError
 from mlxprobe.schema.observation import Environment
-from mlxprobe.schema.record import Record
-from mlxprobe.schema.record_io import SCHEMA_VERSION, now, write
+from mlxprobe.schema.record_io import new_record, write
 from mlxprobe.upgrade.matrix import WITHOUT, Matrix, Shard, add, encode, key, share
 
 
@@ -87,14 +85,7 @@ class _Filling:
         for runner, those in zip(lot.runners, rows, strict=True):
             if not those:
                 continue
-            record = Record(
-                schema_version=SCHEMA_VERSION,
-                mlxprobe=mlxprobe.__version__,
-                time=now(),
-                environment=runner.environment,
-                programs=tuple(those.values()),
-            )
-            self.matrix = add(self.matrix, record)
+            self.matrix = add(self.matrix, new_record(runner.environment, those.values()))
         write(self._file, encode(self.matrix))
 
 

@@ -49,7 +49,7 @@ def expected_outcome(expects: Expected, environment: Environment) -> Outcome:
 
 
 def holds(condition: str, environment: Environment) -> bool:
-    """Tell whether every word of a condition holds: a device (`cpu`, `gpu`), `mlx<0.32`, or `else`."""
+    """Check whether every word of a condition holds: a device (`cpu`, `gpu`), `mlx<0.32`, or `else`."""
     return all(_word_holds(word, environment) for word in condition.split())
 
 

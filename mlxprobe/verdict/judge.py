@@ -28,13 +28,14 @@ from mlxprobe.schema.observation import Observation, Silence
 from mlxprobe.schema.record import Expectation, Finding, Verdict
 from mlxprobe.verdict.reference_comparison import Case, Told, differs, learned_nothing, slow
 from mlxprobe.verdict.remarks import ASKED_TO_END, interrupted
+from mlxprobe.verdict.rows import agreement
 
 IDLE_CPU_SHARE = 0.05
 Judge = Callable[[Case], "Told | None"]
 
 
 def judge(
-    seen: Observation, findings: Sequence[Finding], expectation: Expectation, twin: Observation | None = None
+    seen: Observation, findings: Sequence[Finding], expectation: Expectation, baseline: Observation | None = None
 ) -> Verdict:
     """Return the verdict on an observation; any observation gives exactly one outcome.
 
@@ -42,20 +43,16 @@ def judge(
         seen: what was observed.
         findings: the diagnosis; missing ones of `expectation.finds` make the verdict unexpected.
         expectation: role, measured outcome and tolerances.
-        twin: the correct loop's observation, for comparison; None where there is none.
+        baseline: the correct loop's observation, for comparison; None where there is none.
     """
-    case = Case(seen, expectation, twin)
+    case = Case(seen, expectation, baseline)
     outcome, reason = next(told for told in (one(case) for one in CASES) if told is not None)
-    missing = sorted(set(expectation.finds) - {finding.code for finding in findings})
-    if outcome is expectation.expects is Outcome.ERROR and expectation.raises not in reason:
-        missing.append(repr(expectation.raises))
-    if missing and outcome is expectation.expects:
-        reason += f"; expected {', '.join(missing)}, which was not found"
+    reason, as_expected = agreement(outcome, reason, findings, expectation)
     return Verdict(
         outcome=outcome,
         reason=reason,
         kind=seen.silence.kind if outcome is Outcome.HANG and seen.silence else None,
-        as_expected=outcome is expectation.expects and not missing,
+        as_expected=as_expected,
     )
 
 
@@ -127,7 +124,7 @@ def _stalled(case: Case) -> Told | None:
         parts.append(f"it stands in {calls}")
     if work := pending_work(seen):
         parts.append(work)
-    if case.twin is not None and (steps := steady_steps(case.twin)):
+    if case.baseline is not None and (steps := steady_steps(case.baseline)):
         parts.append(f"the correct loop's slowest step took {max(steps):.3f} s")
     return Outcome.HANG, "; ".join(parts)
 
@@ -190,7 +187,7 @@ def _raised(case: Case) -> Told | None:
 
 
 def _unreferenced(case: Case) -> Told | None:
-    reference = case.twin
+    reference = case.baseline
     if case.expectation.role is Role.CORRECT and reference is not None and not reference.result:
         why = f"{reference.raised.type}: {reference.raised.message}" if reference.raised else "it returned nothing"
         return Outcome.UNJUDGED, f"the NumPy reference failed: {why}"
@@ -209,11 +206,11 @@ def _not_finite(case: Case) -> Told | None:
 
 
 def _passed(case: Case) -> Told:
-    seen, twin = case.seen, case.twin
+    seen, baseline = case.seen, case.baseline
     parts = [figures(seen)]
     compares = case.expectation.comparable and case.expectation.role is not Role.CORRECT
-    if twin is not None and twin.result and seen.result and compares:
-        parts.append(f"result {result_distance(seen, twin):.1g} from the correct loop's")
+    if baseline is not None and baseline.result and seen.result and compares:
+        parts.append(f"result {result_distance(seen, baseline):.1g} from the correct loop's")
     return Outcome.PASS, "; ".join(part for part in parts if part) or "finished"
 
 

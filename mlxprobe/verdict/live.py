@@ -9,7 +9,7 @@ from mlxprobe.schema.live import LiveProcess, LiveThread, Looked, Scope
 from mlxprobe.schema.metrics import calling_frame, duration, standing_frame, told_place
 from mlxprobe.verdict.mlx_wait_state import in_collective, in_mlx
 
-LOOKS = 40  # a loop of short steps is found outside of its evaluations at some of so many
+MIN_SAMPLES = 40  # a loop of short steps is found outside of its evaluations at some of so many
 IDLE_CPU_SHARE = 0.1
 STARVED_CPU_SHARE, WANTED_CPU_SHARE = 0.05, 0.6  # as `watch` has them
 PAGES_PER_S = 200.0
@@ -68,7 +68,7 @@ def _goes_round(looked: Looked) -> tuple[Live, str] | None:
 
 
 def _is_busy(looked: Looked) -> bool:
-    """Tell whether a tree computes, or would if others left it a processor: what only looks now and then waits."""
+    """Check whether a tree computes, or would if others left it a processor: what only looks now and then waits."""
     used_s = sum(one.cpu_s for one in each(looked))
     wanted_s = used_s + sum(one.waited_s for one in each(looked))
     starved = used_s > STARVED_CPU_SHARE * looked.looked_s and wanted_s > WANTED_CPU_SHARE * looked.looked_s
@@ -124,7 +124,7 @@ def _rests(looked: Looked) -> tuple[Live, str] | None:
 
 
 def stuck_in_mlx(one: LiveProcess) -> bool:
-    """Tell whether a thread of a process stands in MLX, and none that it could wait for was on a processor."""
+    """Check whether a thread of a process stands in MLX, and none that it could wait for was on a processor."""
     counted = [thread for thread in one.threads if not thread.bystander]
     asleep = all(thread.state == "S" and not thread.switches and not thread.cpu_share for thread in counted)
     return asleep and any(thread.stack and in_mlx(thread.stack) for thread in counted)
@@ -136,7 +136,7 @@ def _stops(looked: Looked) -> tuple[Live, str] | None:
         stack, over = thread.stack, looked.limit_given
         assert stack is not None
         told = f"for all of {duration(looked.silent_s)} {place(looked)}, with {process.cpu_share:.1f} processors"
-        if in_mlx(stack) and (over or (thread.proved and thread.looks >= LOOKS)):
+        if in_mlx(stack) and (over or (thread.proved and thread.looks >= MIN_SAMPLES)):
             return Live.STALL, f"one evaluation has run {told}{'' if over else '; it is the work of many steps'}"
         if over:
             return Live.STALL, f"one call has run {told}"

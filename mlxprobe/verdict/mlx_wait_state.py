@@ -43,7 +43,7 @@ class _Row(NamedTuple):
 
 
 def in_mlx(stack: Stack) -> bool:
-    """Tell whether a thread stands in MLX's own code."""
+    """Check whether a thread stands in MLX's own code."""
     return any(library in frame.file for frame in stack.native for library in MLX)
 
 
@@ -68,7 +68,7 @@ def _place(names: Sequence[str]) -> str:
 
 
 def in_collective(one: LiveProcess) -> bool:
-    """Tell whether a process waits in a collective: a thread of it has slept there all the time."""
+    """Check whether a process waits in a collective: a thread of it has slept there all the time."""
     asleep = [each for each in one.threads if each.state == "S" and not each.switches]
     return any(COLLECTIVE.search(name) for each in asleep for name in _names(each))
 
@@ -116,7 +116,7 @@ def _ring_dead(looked: Looked) -> bool:
 
 
 def _sockets(one: LiveProcess) -> bool:
-    """Tell whether a ring's socket threads live; one that runs at the moment cannot be read."""
+    """Check whether a ring's socket threads live; one that runs at the moment cannot be read."""
     return any(each.state != "S" or _has(_names(each), "SocketThread") for each in one.threads if not each.python)
 
 

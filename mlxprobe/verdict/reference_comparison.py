@@ -16,11 +16,11 @@ NO_LEARNING_SHARE = 0.1  # of the correct loop's gain
 
 @dataclass(frozen=True)
 class Case:
-    """What a verdict is judged from; `twin` is the correct loop's observation, or the reference's for that loop."""
+    """What a verdict is judged from; `baseline` is the correct loop's observation, or the reference's for that loop."""
 
     seen: Observation
     expectation: Expectation
-    twin: Observation | None = None
+    baseline: Observation | None = None
 
 
 Told = tuple[Outcome, str]
@@ -28,10 +28,10 @@ Told = tuple[Outcome, str]
 
 def learned_nothing(case: Case) -> Told | None:
     """Tell of a loop whose loss did not fall as the correct one's did."""
-    seen, twin = case.seen, case.twin
+    seen, baseline = case.seen, case.baseline
     if seen.score is None:
-        return _loss_stood_still(seen, twin)
-    ideal = seen if twin is None or twin.score is None or case.expectation.role is Role.CORRECT else twin
+        return _loss_stood_still(seen, baseline)
+    ideal = seen if baseline is None or baseline.score is None or case.expectation.role is Role.CORRECT else baseline
     start = ideal.losses[0].value if ideal.losses else math.nan
     gain, best = start - seen.score, start - (ideal.score or 0.0)
     if case.expectation.role is Role.CORRECT and not best > NO_LEARNING_SHARE * abs(start):
@@ -44,12 +44,12 @@ def learned_nothing(case: Case) -> Told | None:
     return None
 
 
-def _loss_stood_still(seen: Observation, twin: Observation | None) -> Told | None:
+def _loss_stood_still(seen: Observation, baseline: Observation | None) -> Told | None:
     """Judge by the losses that the program read, where its scenario declares no true loss."""
-    mine, its = fall(seen), fall(twin) if twin is not None else None
-    if twin is None or mine is None or its is None or not its[0] - its[1] > NO_LEARNING_SHARE * abs(its[0]):
+    mine, its = fall(seen), fall(baseline) if baseline is not None else None
+    if baseline is None or mine is None or its is None or not its[0] - its[1] > NO_LEARNING_SHARE * abs(its[0]):
         return None
-    start = mine[0] if _start_was_seen(seen, twin) else its[0]
+    start = mine[0] if _start_was_seen(seen, baseline) else its[0]
     if start - mine[1] >= NO_LEARNING_SHARE * (its[0] - its[1]):
         return None
     return Outcome.NO_LEARNING, (
@@ -58,26 +58,26 @@ def _loss_stood_still(seen: Observation, twin: Observation | None) -> Told | Non
     )
 
 
-def _start_was_seen(seen: Observation, twin: Observation) -> bool:
+def _start_was_seen(seen: Observation, baseline: Observation) -> bool:
     """Whether the first loss taken in is from steps in which the correct loop starts: a busy rank's may be later."""
-    return seen.losses[0].step <= twin.losses[len(twin.losses) // 5].step
+    return seen.losses[0].step <= baseline.losses[len(baseline.losses) // 5].step
 
 
 def differs(case: Case) -> Told | None:
     """Tell of a result or a loss path that is not the correct one's."""
-    seen, twin, allowed = case.seen, case.twin, case.expectation.tolerance
-    if twin is None or not case.expectation.comparable:
+    seen, baseline, allowed = case.seen, case.baseline, case.expectation.tolerance
+    if baseline is None or not case.expectation.comparable:
         return None
     other = "the NumPy reference's" if case.expectation.role is Role.CORRECT else "the correct loop's"
-    if twin.result and not seen.result:
+    if baseline.result and not seen.result:
         return Outcome.WRONG, f"it returned nothing to compare with {other}"
-    distance = result_distance(seen, twin)
+    distance = result_distance(seen, baseline)
     if not distance <= allowed:
         return (
             Outcome.WRONG,
             f"its result is {distance:.2g} away from {other} (relative; {allowed:g} allowed){_and_figures(seen)}",
         )
-    apart = loss_deviation(seen, twin)
+    apart = loss_deviation(seen, baseline)
     if apart is not None and apart[1] > allowed:
         return (
             Outcome.WRONG,
@@ -88,10 +88,10 @@ def differs(case: Case) -> Told | None:
 
 def slow(case: Case) -> Told | None:
     """Tell of steps that take a multiple of the correct loop's."""
-    factor, twin = case.expectation.slow_factor, case.twin
-    if not factor or twin is None:
+    factor, baseline = case.expectation.slow_factor, case.baseline
+    if not factor or baseline is None:
         return None
-    mine, its = usual_step_s(case.seen), usual_step_s(twin)
+    mine, its = usual_step_s(case.seen), usual_step_s(baseline)
     if mine and its and mine > factor * its:
         return Outcome.SLOW, (
             f"{1e3 * mine:.1f} ms a step, {mine / its:.1f} × the correct loop's {1e3 * its:.1f} ms "

@@ -29,12 +29,12 @@ from mlxprobe.reports.docs.schema import told
 from mlxprobe.schema.enums import HangKind
 from mlxprobe.schema.live import Attached
 from mlxprobe.selftest.misbehaving import MARK, TRIALS, Trial, ended
-from mlxprobe.supervisor import native
+from mlxprobe.supervisor import pyspy_stacks
 from mlxprobe.system import interface
 from mlxprobe.system.system import system
 
 NEEDS_SPY = pytest.mark.skipif(
-    sys.platform != "linux" or not native.program(), reason="py-spy is in the extra `native`"
+    sys.platform != "linux" or not pyspy_stacks.program(), reason="py-spy is in the extra `native`"
 )
 WITHIN_S = 120
 ATTACHMENTS = 3
@@ -261,13 +261,13 @@ def test_nobody_stops_what_is_attached_to(tmp_path: Path) -> None:
         before = left(pid)
         assert seen(pid)[1]["state"] == "alive"
         assert left(pid) == before
-        subprocess.run([native.program(), "dump", "--pid", str(pid)], capture_output=True, check=True)
+        subprocess.run([pyspy_stacks.program(), "dump", "--pid", str(pid)], capture_output=True, check=True)
         assert left(pid) == before + 1  # whoever stops it is counted
 
 
 @pytest.mark.slow
 def test_without_py_spy_one_sentence_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("native", "stack_sampling", "pyspy_stacks", "attach"):
+    for name in ("stack_sampling", "pyspy_stacks", "attach"):
         monkeypatch.setattr(f"mlxprobe.supervisor.{name}.program", lambda: "")
     with running(tmp_path, PROGRAMS["a lock in Python"][1]) as pid:
         result = CliRunner().invoke(main, ["attach", str(pid)])

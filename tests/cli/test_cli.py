@@ -97,8 +97,11 @@ USAGE = [
     ("a condition that is none", [*BISECT, "--when", "slow"], "--when: 'slow' is not outcome=hang"),
     ("an allowance without a reason", ["gate", "--baseline", "1", "--allow", "a/b"], "--allow a/b: has no reason"),
     ("MLX as a requirement", ["gate", "--baseline", "1", "--requirements", "mlx>1"], "requirements other than MLX"),
+    ("a shard without programs", ["matrix", "current", "--shard", "9/9", "--scenario", "step2-hang"],
+     "--shard 9/9: has no program to run; all shards together have 1 program"),
+    ("a name with a newline", ["watch", "a\nb.py"], "a\\nb.py: there is no such script"),
     ("a device that MLX does not have", ["run", "--device", "tpu"], "--device: 'tpu' is not cpu or gpu"),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("arguments", "words"), [case[1:] for case in USAGE], ids=[case[0] for case in USAGE])
@@ -108,6 +111,39 @@ def test_wrong_usage_is_one_sentence_and_exit_2(arguments: list[str], words: str
     assert result.output.startswith("mlxprobe: ")
     assert words in result.output
     assert len(result.output.splitlines()) == 1
+
+
+def without(module: str, error: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line where importing a module raises an error."""
+    program = f"""
+import runpy, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            raise {error}
+sys.meta_path.insert(0, Finder())
+runpy.run_module("mlxprobe", run_name="__main__")
+"""
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=GUARD_S, check=False
+    )
+
+
+def test_ctrl_c_in_the_first_milliseconds_shows_no_traceback() -> None:
+    ended = without("mlxprobe.cli", "KeyboardInterrupt", "list")
+    assert (ended.returncode, ended.stderr) == (130, "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", ["rich", "msgspec", "click"])
+def test_a_missing_dependency_is_one_sentence(module: str, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("import mlx.core as mx\nprint(mx.ones(3).sum().item())\n")
+    error = f"ModuleNotFoundError(\"No module named '{module}'\", name={module!r})"
+    ended = without(module, error, "watch", str(tmp_path / "train.py"))
+    assert len(ended.stderr.splitlines()) == 1, ended.stderr
+    assert module in ended.stderr
+    if module != "click":  # without it the command line cannot be read
+        assert (ended.returncode, ended.stdout) == (0, "3.0\n")
 
 
 def test_an_mlx_that_does_not_import_says_which_extra_to_install(

@@ -14,7 +14,7 @@ from running import PRELUDE, UNTRAINED, own_environment, run
 from tutorial import GUIDE, written
 from watching import GUARD_S, until
 
-from mlxprobe.supervisor.native import program
+from mlxprobe.supervisor.pyspy_stacks import program
 
 
 def essence(text: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mlxprobe.agent.wire.constants import COLLECTIVE
-from mlxprobe.cli.rank_lag import LAGS_S, Behind
+from mlxprobe.cli.rank_lag import LAGS_S, RankLag
 from mlxprobe.supervisor.event_log import EventLog
 
 NOW_S = 20.0
@@ -71,7 +71,7 @@ TOLD = [
 
 @pytest.mark.parametrize(("logs", "right"), [row[1:] for row in TOLD], ids=[row[0] for row in TOLD])
 def test_who_is_behind(logs: list[EventLog], right: str) -> None:
-    assert Behind().told(logs, NOW_S) == right
+    assert RankLag().told(logs, NOW_S) == right
 
 
 LAGS = [
@@ -85,7 +85,7 @@ LAGS = [
 
 @pytest.mark.parametrize(("looks", "right"), [row[1:] for row in LAGS], ids=[row[0] for row in LAGS])
 def test_who_lags_behind(looks: list[tuple[int, int]], right: str) -> None:
-    behind = Behind()
+    behind = RankLag()
     told = [
         behind.told([log(0, step=most), log(1, step=step)], NOW_S + k * (LAGS_S + 1))
         for k, (step, most) in enumerate(looks)

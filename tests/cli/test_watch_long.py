@@ -144,7 +144,7 @@ def test_a_machine_that_slept_had_no_hang(tmp_path: Path) -> None:
 def silent_for(seconds: float, kind: HangKind = HangKind.WAITING) -> Any:
     silence = Silence(silent_s=seconds, cpu_s=0.0, kind=kind)
     return SimpleNamespace(
-        suspicion=SimpleNamespace(silence=silence),
+        hang_detector=SimpleNamespace(silence=silence),
         silent_s=seconds,
         ends_silence=False,
         processes=SimpleNamespace(programs=[]),
@@ -180,7 +180,7 @@ def test_what_we_fail_at_is_told_once() -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--every", "1min"], "--every writes --output anew, and there is none"),
+        (["--every", "1min"], "--every requires --output"),
         (["--every", "soon", "--output", "x.json"], "--every: 'soon' is not a time from 1ms"),
     ],
     ids=["no file", "no time"],

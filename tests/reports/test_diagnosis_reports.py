@@ -177,7 +177,8 @@ FIGURES = [
     ("without MLX's own figure", {"memory": ()},
      "20 steps, 10.0 ms a step, " + WORST + ", loss 4 → 0.2, peak resident memory 50.0 MB"),
     ("a step that took long", {"worst_step": 300, "worst_step_s": 7.44, "steps_s": 1234.5, "losses": (), "memory": ()},
-     "20 steps, 10.0 ms a step, first 10.0 ms, slowest after it 7.4 s at step 300, 1,234 s in all, peak resident memory 50.0 MB"),
+     "20 steps, 10.0 ms a step, first 10.0 ms, slowest after it 7.4 s at step 300, 1,234 s in all, "
+     "peak resident memory 50.0 MB"),
     ("nothing known", {"steps": 0, "step_s": (), "losses": (), "memory": (), "samples": ()}, "no training step"),
 ]  # fmt: skip
 

@@ -16,7 +16,7 @@ from pages import GUIDE, HOSTILE, baselines, hostile, hung, toy
 
 from mlxprobe.cli import main, report_inputs
 from mlxprobe.reports.html import render, render_all, vega_bundle
-from mlxprobe.reports.html.chart_data import MOST, charts, thinned
+from mlxprobe.reports.html.chart_data import MAX_POINTS, charts, thinned
 from mlxprobe.reports.html.context import pairs
 from mlxprobe.reports.html.escape import anchor, visible
 from mlxprobe.schema.enums import Outcome
@@ -27,7 +27,7 @@ from mlxprobe.schema.record_io import encode
 from mlxprobe.upgrade import history
 from mlxprobe.upgrade.matrix import Matrix
 from mlxprobe.upgrade.matrix import encode as encode_matrix
-from mlxprobe.verdict.repeats import worst
+from mlxprobe.verdict.rows import worst
 
 LIBRARY = "window.library = 1;"  # the pure tests need no charts, and making the bundle takes a second
 LIMIT_BYTES = 3_000_000
@@ -167,7 +167,7 @@ def test_a_thinned_series_keeps_its_ends_and_its_extremes() -> None:
     points = [(float(k), 0.0) for k in range(10_000)]
     points[5432] = (5432.0, 9.0)
     kept = thinned(points)
-    assert len(kept) <= MOST + 2
+    assert len(kept) <= MAX_POINTS + 2
     assert {points[0], points[5432], points[-1]} <= set(kept)
 
 

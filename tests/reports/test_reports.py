@@ -13,7 +13,7 @@ from mlxprobe.schema.enums import HangKind, Outcome, Role, Severity
 from mlxprobe.schema.metrics import counted
 from mlxprobe.schema.record import Finding, ProgramRecord, Record
 from mlxprobe.schema.versions import SCHEMA_VERSION
-from mlxprobe.verdict.repeats import worst
+from mlxprobe.verdict.rows import worst
 
 FOUND = Finding(code="MP101", name="unevaluated-update", severity=Severity.ERROR, message="grows")
 HUNG = record_row(

@@ -72,7 +72,8 @@ def test_a_sheet_says_each_fact_once_and_judges_nothing() -> None:
         ("adapters", "28 × LoRALinear, rank 8, scale 20"),
         (
             "types",
-            "updated weights float32, activations bfloat16 and float32, gradients float32, state float32, logits float16",
+            "updated weights float32, activations bfloat16 and float32, gradients float32, state float32, "
+            "logits float16",
         ),
         (
             "optimizer",
@@ -81,8 +82,8 @@ def test_a_sheet_says_each_fact_once_and_judges_nothing() -> None:
             "(warm-up of 10 done), weight decay 0.01 on all that it updates",
         ),
         ("updates", "15, 4 gradient calls per update"),
-        ("batches", "4×33 int32, 4×65 int32; of 9 batches that were compared, 4 are different"),
-        ("positions", "92 % of 5,120 that were sampled carry loss"),
+        ("arguments", "4×33 int32, 4×65 int32 at sampled steps; of 9 batches that were compared, 4 are different"),
+        ("positions", "92 % of 5,120 sampled positions carry loss"),
         ("loss", "4.933 → 4.463 (sampled); of a mean over positions, chance is ln 126 = 4.836"),
         ("compiled", "step: 2 traces, 60 calls"),
         (

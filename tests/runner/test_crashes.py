@@ -9,7 +9,7 @@ import pytest
 from running import PRELUDE
 from watching import GUARD_S
 
-from mlxprobe.runner.attaching import attach
+from mlxprobe.cli.attach import attached
 from mlxprobe.supervisor.pipes import tail_of, written
 
 ABORTS = "import os\nos.write(2, b'[METAL] Command buffer execution failed: Insufficient Memory (8)\\n')\nos.abort()\n"
@@ -50,6 +50,6 @@ def test_attach_reads_the_log_of_a_process_that_waits(tmp_path: Path) -> None:
     with running:
         assert running.stdout is not None and running.stdin is not None
         running.stdout.readline()
-        seen = attach(running.pid)
+        seen = attached(running.pid)
         running.stdin.close()
     assert [one.name for one in seen.upstream] == ["its stderr has ring-aborted (ring)"]

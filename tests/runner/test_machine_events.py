@@ -12,7 +12,7 @@ import pytest
 
 from mlxprobe.protocol.fact import Fact
 from mlxprobe.protocol.facts.processes import AnotherProcess
-from mlxprobe.runner.machine_events import Surroundings, has_mlx
+from mlxprobe.runner.machine_events import MachineEvents, has_mlx
 from mlxprobe.schema.observation import MlxSample, Sample, Sighting
 from mlxprobe.system import LINUX
 from mlxprobe.system.system import system
@@ -44,7 +44,7 @@ SHORT = [
 
 @pytest.mark.parametrize(("one", "left", "told"), [row[1:] for row in SHORT], ids=[row[0] for row in SHORT])
 def test_memory_is_told_where(one: Any, left: int, told: int) -> None:
-    around = Surroundings(lambda: left * GB, lambda: 24 * GB)
+    around = MachineEvents(lambda: left * GB, lambda: 24 * GB)
     found = list(around.look(one))
     assert len(found) == told and one.log.sightings == found
     around._looked_s = 0.0
@@ -65,7 +65,7 @@ def test_a_process_with_mlx_is_known_from_outside() -> None:
             assert process.stdout is not None and process.stdout.readline()
             assert has_mlx(process.pid) is has
             one = watcher(pids=frozenset({process.pid}))
-            assert list(Surroundings(lambda: GB, lambda: GB).look(one)) == []
+            assert list(MachineEvents(lambda: GB, lambda: GB).look(one)) == []
             assert [it.fact for it in one.log.sightings] == [AnotherProcess(pid=process.pid)] * has
             process.kill()
 
@@ -83,7 +83,7 @@ def test_a_fork_that_has_not_spoken_yet_has_its_parents_agent() -> None:
         assert not system.is_fork(os.getpid(), {os.getppid()}), "a program of its own"
         one = watcher(pids=frozenset({fork}))
         one.child.pid = os.getpid()
-        assert list(Surroundings(lambda: GB, lambda: GB).look(one)) == []
+        assert list(MachineEvents(lambda: GB, lambda: GB).look(one)) == []
         assert one.log.sightings == []
     finally:
         os.close(let_go)

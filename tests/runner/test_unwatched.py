@@ -10,7 +10,7 @@ from running import PRELUDE, Ran, run, watch
 
 from mlxprobe.agent import __file__ as agent
 from mlxprobe.runner.unwatched import Unwatched, module_of, unwatched
-from mlxprobe.supervisor.pythons import Python
+from mlxprobe.supervisor.interpreter import Python
 
 BOOTSTRAP = Path(agent).with_name("bootstrap")
 HERE = Python(7, "3.11.7", sys.executable)

@@ -14,6 +14,7 @@ from mlxprobe.schema.enums import Outcome
 from mlxprobe.schema.errors import ProbeError, UsageError
 from mlxprobe.schema.observation import Reading, Step
 from mlxprobe.schema.record import Expectation, Unchecked, Verdict
+from mlxprobe.schema.versions import SCHEMA_VERSION
 
 text = st.text(st.characters(codec="utf-8"), max_size=20)
 
@@ -47,7 +48,7 @@ OLD_USERS = b"""{"schema_version": 1, "mlxprobe": "0.1.0", "time": "", "programs
 @pytest.mark.parametrize("file", BASELINES, ids=lambda file: file.stem)
 def test_records_of_version_1_are_read(file: Path) -> None:
     made = records.load(file)
-    assert made.schema_version == records.SCHEMA_VERSION
+    assert made.schema_version == SCHEMA_VERSION
     assert len(made.programs) > 50 and all(one.scenario and one.role for one in made.programs)
 
 

@@ -22,8 +22,8 @@ from mlxprobe.schema.enums import Outcome
 from mlxprobe.schema.errors import UsageError
 from mlxprobe.schema.observation import Frame, Stack
 from mlxprobe.schema.record import Expectation, ProgramRecord, Record, Verdict
-from mlxprobe.schema.record_io import SCHEMA_VERSION, load, row, slim
-from mlxprobe.schema.versions import HOSTILE
+from mlxprobe.schema.record_io import load, row, slim
+from mlxprobe.schema.versions import HOSTILE, SCHEMA_VERSION
 from mlxprobe.selftest.bundle import packed, versions
 from mlxprobe.selftest.parts import guarded, parts
 from mlxprobe.selftest.redaction import Private

@@ -56,6 +56,9 @@ PLACES = [
     ("allow is a list", "[tool.mlxprobe]\nallow = [1]", "[tool.mlxprobe] allow: [1] is not a table"),
     ("an allowance is a number", '[tool.mlxprobe.allow]\n"a" = 1', "[tool.mlxprobe.allow] 'a': has no reason"),
     ("lists within lists", "a = " + "[" * 10**5, "not a TOML file"),
+    ("a key of too many parts", "[tool.mlxprobe]\n" + ".".join("a" * 20_000) + " = 1", "a key of more than 100 parts"),
+    ("a quoted key of too many parts", '["a"' + " . 'b c'" * 20_000 + "]", "a key of more than 100 parts"),
+    ("a file that is too large", "#" * 2_000_000, "is larger than 1 MB"),
     ("a number of too many digits", "a = " + "9" * 10**4, "not a TOML file"),
 ]
 

@@ -12,7 +12,7 @@ from mlxprobe.supervisor.attach import LONGEST, LONGEST_TURN_S, Attachment
 
 
 class LateFilm:
-    """A film that is over at the second question: after the time for looking is up."""
+    """A sampling that is over at the second question: after the time for looking is up."""
 
     cpu_s: ClassVar[dict[tuple[int, int], float]] = {}
 
@@ -35,10 +35,10 @@ def test_what_a_film_shows_is_taken_in_however_late_it_is_over() -> None:
     one: Any = Attachment(os.getpid())
     one._counted_s = LONGEST * one.limit_s + 1
     one.started_s -= one._counted_s
-    one.spied.numbers[os.getpid(), "MainThread"] = 5
-    film = LateFilm(os.getpid())
-    assert one._goes_on(film) or one._films(film)
-    one._goes_on(film)
+    one.pyspy.numbers[os.getpid(), "MainThread"] = 5
+    sampling = LateFilm(os.getpid())
+    assert one._goes_on(sampling) or one._samples_on(sampling)
+    one._goes_on(sampling)
     assert one.moved == {os.getpid()}
 
 

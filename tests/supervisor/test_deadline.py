@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from mlxprobe.supervisor import deadline
-from mlxprobe.supervisor.deadline import MOST, Patience
+from mlxprobe.supervisor.deadline import MAX_LIMITS, Deadline
 
 
 def waited_s(monkeypatch: pytest.MonkeyPatch, starved: list[bool], pause_s: float = 0.0) -> float:
@@ -18,7 +18,7 @@ def waited_s(monkeypatch: pytest.MonkeyPatch, starved: list[bool], pause_s: floa
         now[0] += seconds + pause_s
 
     monkeypatch.setattr(deadline, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=sleep))
-    one = Patience(0.1, lambda: starved.pop(0) if len(starved) > 1 else starved[0])
+    one = Deadline(0.1, lambda: starved.pop(0) if len(starved) > 1 else starved[0])
     while one.lasts():
         pass
     return now[0]
@@ -33,7 +33,7 @@ def test_looks_at_which_it_waits_for_a_processor_do_not_count(monkeypatch: pytes
 
 
 def test_a_processor_that_never_comes_is_waited_for_no_longer_than(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert 0.1 * MOST <= waited_s(monkeypatch, [True]) < 0.1 * MOST + 0.01
+    assert 0.1 * MAX_LIMITS <= waited_s(monkeypatch, [True]) < 0.1 * MAX_LIMITS + 0.01
 
 
 def test_a_pause_of_our_own_is_not_its_silence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,8 @@ import pytest
 from mlxprobe.schema.enums import HangKind
 from mlxprobe.schema.observation import Frame, Sample, Stack
 from mlxprobe.supervisor import hang_detector
-from mlxprobe.supervisor.hang_detector import Rest, Suspicion, unmoved
-from mlxprobe.supervisor.rank_cpu import Spent
+from mlxprobe.supervisor.hang_detector import HangDetector, SleepTracker, unmoved
+from mlxprobe.supervisor.rank_cpu import CpuUsage
 from mlxprobe.system.interface import Thread
 from mlxprobe.system.system import system
 
@@ -66,7 +66,7 @@ class World:
     def on_gpu(self) -> bool:
         return self.device == "gpu"
 
-    crew: Callable[[], Mapping[int, Spent]] = dict
+    rank_usage: Callable[[], Mapping[int, CpuUsage]] = dict
     late: tuple[int, ...] | None = None
 
     def asked(self, living: object) -> dict[int, list[int]]:
@@ -89,7 +89,7 @@ def watch(world: World, monkeypatch: pytest.MonkeyPatch) -> tuple[HangKind | Non
     monkeypatch.setattr("mlxprobe.supervisor.hang_detector.time", SimpleNamespace(monotonic=lambda: world.now_s))
     monkeypatch.setattr(system, "outside", lambda threads, soon_s, lines: world.waits if threads else "")
     anything: Any = world
-    doubt = Suspicion(child=anything, stacks=anything, log=anything, tree=anything)
+    doubt = HangDetector(child=anything, stacks=anything, log=anything, tree=anything)
     while world.now_s < 12 * LIMIT_S:
         world.now_s += POLL_S
         if doubt.is_proved(world.now_s, LIMIT_S, world.busy, lambda _: world.late):
@@ -106,7 +106,7 @@ def test_what_no_move_helps_is_proved_though_we_get_no_processor(
     world = World(late=late)
     monkeypatch.setattr("mlxprobe.supervisor.hang_detector.time", SimpleNamespace(monotonic=lambda: world.now_s))
     anything: Any = world
-    doubt = Suspicion(child=anything, stacks=anything, log=anything, tree=anything)
+    doubt = HangDetector(child=anything, stacks=anything, log=anything, tree=anything)
     told = []
     for quiet_s in (0.6, 1.2):
         world.now_s = quiet_s
@@ -192,14 +192,14 @@ def test_ranks_hang_by_the_one_that_they_wait_for(
     """The others spin while they wait."""
     world = World(cpu=2.0, wanted=8.0)
 
-    def looked_at() -> dict[int, Spent]:
+    def cpu_usage_of() -> dict[int, CpuUsage]:
         found = {}
         for pid, (used, state) in enumerate(ranks):
             wanted, switches = (world.now_s if state == "R" else 0.0), round(100 * used * world.now_s)
-            found[pid] = Spent(used * world.now_s, wanted, [Thread(pid, pid, state, switches, 0)])
+            found[pid] = CpuUsage(used * world.now_s, wanted, [Thread(pid, pid, state, switches, 0)])
         return found
 
-    world.crew, world.waits, world.late = looked_at, waits, tuple(range(len(ranks)))
+    world.rank_usage, world.waits, world.late = cpu_usage_of, waits, tuple(range(len(ranks)))
     found, at_s = watch(world, monkeypatch)
     assert found is kind
     assert proved_s < at_s < proved_s + 3 * POLL_S
@@ -212,15 +212,15 @@ def test_ranks_whose_carriers_starve_are_held_against_what_they_had_before_they_
     """Nothing is under way once each carrier has had a quarter of a second since the first look at it."""
     world = World(cpu=2.0, wanted=8.0)
 
-    def looked_at() -> dict[int, Spent]:
+    def cpu_usage_of() -> dict[int, CpuUsage]:
         used_s = share * world.now_s
         found = {}
         for pid in (7, 9):
             threads = [Thread(pid, pid, "S", 3, 0), Thread(pid, pid + 1, "R", round(100 * used_s), 0)]
-            found[pid] = Spent(used_s, world.now_s, threads, {pid + 1: used_s})
+            found[pid] = CpuUsage(used_s, world.now_s, threads, {pid + 1: used_s})
         return found
 
-    world.crew, world.late = looked_at, (7, 9)
+    world.rank_usage, world.late = cpu_usage_of, (7, 9)
     found, at_s = watch(world, monkeypatch)
     assert found is STALL
     assert proved_s < at_s < proved_s + 3 * POLL_S
@@ -228,7 +228,7 @@ def test_ranks_whose_carriers_starve_are_held_against_what_they_had_before_they_
 
 def rested_s(*looks: tuple[str, int]) -> float:
     """Look once a second at a second thread's state and switches; return how long the tree has slept at the end."""
-    rest = Rest()
+    rest = SleepTracker()
     for at_s, (state, switches) in enumerate(looks):
         rest.look([Thread(7, 7, "S", 3, 0), Thread(7, 8, state, switches, 0)], float(at_s))
     return rest.lasted_s(len(looks) - 1.0)
@@ -249,14 +249,14 @@ def test_a_rest_is_followed(looks: list[tuple[str, int]], wanted_s: float) -> No
 
 
 def test_a_thread_that_came_or_went_ends_the_rest() -> None:
-    rest = Rest()
+    rest = SleepTracker()
     for at_s, numbers in enumerate(([7, 8], [7, 8], [7])):
         rest.look([Thread(7, number, "S", 3, 0) for number in numbers], float(at_s))
     assert rest.lasted_s(2.0) == 0.0
 
 
 def test_where_no_system_tells_of_threads_nothing_is_at_rest() -> None:
-    rest = Rest()
+    rest = SleepTracker()
     for at_s in range(3):
         rest.look([], float(at_s))
     assert (rest.lasted_s(2.0), rest.always_ready) == (0.0, False)

@@ -110,7 +110,7 @@ def test_a_module_of_cuda_never_comes_without_the_list_of_its_kernels(folder: Pa
 
 def test_kernels_that_are_built_inside_a_process_are_seen_to_come(folder: Path) -> None:
     put(folder, "mlx/0.32.4/ptx/lent.ptx")
-    built = kernel_cache.Built(folder)
+    built = kernel_cache.KernelBuilds(folder)
     assert not built.more()
     put(folder, "mlx/0.32.4/ptx/one.ptx")
     os.utime(folder / "mlx/0.32.4/ptx", ns=(10**19 // 5, 10**19 // 5))  # no clock is as coarse

@@ -14,7 +14,7 @@ import pytest
 from watching import toy, until
 
 from mlxprobe.schema.observation import Frame, Stack
-from mlxprobe.supervisor import native
+from mlxprobe.supervisor import pyspy_stacks
 from mlxprobe.system import LINUX
 from mlxprobe.system.interface import Native
 from mlxprobe.system.system import system
@@ -40,7 +40,7 @@ class Inner:
         self._left = dict(asleep_at)
 
     def calls(self, number: int) -> tuple[Native, ...]:
-        self._left[number] = self._left.get(number, native.TRIES + 1) - 1
+        self._left[number] = self._left.get(number, pyspy_stacks.TRIES + 1) - 1
         return CALLS if self._left[number] == 0 else ()
 
 
@@ -57,10 +57,10 @@ def test_a_stack_gets_its_own_threads_calls_and_nobody_is_stopped(
     thread: str, at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "report").write_text(REPORT)
-    monkeypatch.setattr(native, "program", tool(tmp_path, 'cd "$(dirname "$0")"; echo "$@" >> asked; cat report'))
+    monkeypatch.setattr(pyspy_stacks, "program", tool(tmp_path, 'cd "$(dirname "$0")"; echo "$@" >> asked; cat report'))
     inner = SimpleNamespace(inner=lambda _: Inner({7: at}), stopped=lambda _: False)
-    monkeypatch.setattr(native, "system", inner)
-    (found,) = native.with_native([stack(thread)])
+    monkeypatch.setattr(pyspy_stacks, "system", inner)
+    (found,) = pyspy_stacks.with_native([stack(thread)])
     wanted = [] if thread == f"0x{0x7F03:016x}" else ["pthread_cond_wait", "mlx::core::Event::wait"]
     assert [frame.function for frame in found.native] == wanted
     assert (tmp_path / "asked").read_text() == "dump --nonblocking --json --pid 7\n"
@@ -78,19 +78,19 @@ NONE = [
 @pytest.mark.slow
 @pytest.mark.parametrize("text", [case[1] for case in NONE], ids=[f"a tool that {case[0]}" for case in NONE])
 def test_no_native_stacks_are_no_failure(text: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native, "program", (lambda: "") if text is None else tool(tmp_path, text))
+    monkeypatch.setattr(pyspy_stacks, "program", (lambda: "") if text is None else tool(tmp_path, text))
     began_s = time.monotonic()
-    assert native.with_native([stack("0x1")], within_s=0.5) == (stack("0x1"),)
+    assert pyspy_stacks.with_native([stack("0x1")], within_s=0.5) == (stack("0x1"),)
     assert time.monotonic() - began_s < 10
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not LINUX or not native.program(), reason="py-spy is in the extra `native`")
+@pytest.mark.skipif(not LINUX or not pyspy_stacks.program(), reason="py-spy is in the extra `native`")
 def test_a_hang_in_c_is_told_by_its_native_call() -> None:
     with subprocess.Popen([sys.executable, toy("blocked_without_gil")]) as hung:
         try:
             assert until(lambda: Path(f"/proc/{hung.pid}/wchan").read_text().startswith("futex"))
-            found = native.native(hung.pid, 10)
+            found = pyspy_stacks.native(hung.pid, 10)
             assert any("mutex_lock" in frame.function for one in found for frame in one.frames), found
             assert [one.state for one in system.threads([hung.pid])] == ["S"]  # it was let go
         finally:

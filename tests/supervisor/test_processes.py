@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mlxprobe.supervisor.processes import MOST, Processes
+from mlxprobe.supervisor.processes import MAX_LOGS, Processes
 
 
 def line(event: str, p: int = 0, **values: Any) -> bytes:
@@ -79,8 +79,8 @@ def test_what_cannot_be_read_of_one_process_is_lost_to_it_alone() -> None:
 
 def test_a_process_that_introduces_itself_takes_the_place_of_one_that_has_not() -> None:
     processes = Processes(100.0)
-    processes.feed(b"".join(step(p) for p in range(100, 100 + MOST)) + process(7) + step(7))
-    assert ([log.process.pid for log in processes.programs], len(processes.logs)) == ([7], MOST)
+    processes.feed(b"".join(step(p) for p in range(100, 100 + MAX_LOGS)) + process(7) + step(7))
+    assert ([log.process.pid for log in processes.programs], len(processes.logs)) == ([7], MAX_LOGS)
 
 
 def test_each_has_its_own_steps_and_end() -> None:
@@ -91,8 +91,8 @@ def test_each_has_its_own_steps_and_end() -> None:
 
 def test_more_than_are_listened_to_are_counted() -> None:
     processes = Processes(100.0)
-    processes.feed(b"".join(process(p) + step(p) for p in range(1, MOST + 4)))
-    assert (len(processes.programs), processes.left_out) == (MOST, {MOST + 1, MOST + 2, MOST + 3})
+    processes.feed(b"".join(process(p) + step(p) for p in range(1, MAX_LOGS + 4)))
+    assert (len(processes.programs), processes.left_out) == (MAX_LOGS, {MAX_LOGS + 1, MAX_LOGS + 2, MAX_LOGS + 3})
 
 
 def test_the_status_of_a_process_is_told_by_whoever_knows() -> None:

@@ -266,7 +266,7 @@ def test_a_temporary_folder_that_cannot_be_made_is_told(monkeypatch: pytest.Monk
 @pytest.mark.slow
 def test_a_deadlock_that_nobody_ends_is_proved_again(mark: str) -> None:
     def twice(watcher: Watcher) -> bool:
-        silence = watcher.suspicion.silence
+        silence = watcher.hang_detector.silence
         return silence is not None and silence.silent_s > 2 * STALL_S
 
     seen = observe(program("waits", mark), LIMITS, progress=twice, ends_silence=False)

@@ -8,17 +8,17 @@ import pytest
 
 from mlxprobe.schema.observation import Step
 from mlxprobe.supervisor import watch
-from mlxprobe.supervisor.watch import LEAST_S, Pauses
+from mlxprobe.supervisor.watch import LEAST_S, SuspendDetector
 
 STARTED_S = 1000.0
 
 
-def looked(monkeypatch: pytest.MonkeyPatch, *looks: tuple[float, float]) -> Pauses:
+def looked(monkeypatch: pytest.MonkeyPatch, *looks: tuple[float, float]) -> SuspendDetector:
     """Return the pauses of who looked at these moments, having used so much of a processor."""
     now = [(STARTED_S, 0.0), *((STARTED_S + at_s, used_s) for at_s, used_s in looks)]
     clocks = SimpleNamespace(monotonic=lambda: now[0][0], process_time=lambda: now[0][1])
     monkeypatch.setattr(watch, "time", clocks)
-    found = Pauses(STARTED_S)
+    found = SuspendDetector(STARTED_S)
     for _ in looks:
         del now[0]
         found.passed_s()

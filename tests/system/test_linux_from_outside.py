@@ -17,14 +17,14 @@ from watching import TOYS, until
 
 from mlxprobe.agent.introspection.code_ownership import Roots
 from mlxprobe.schema.enums import Whose
-from mlxprobe.supervisor import process_tree_snapshot
+from mlxprobe.supervisor import process_snapshot
 from mlxprobe.system import LINUX
 from mlxprobe.system.interface import Native
 from mlxprobe.system.linux import permissions
-from mlxprobe.system.linux.awaited import awaited
 from mlxprobe.system.linux.native_stacks import Memory, chain, is_call
 from mlxprobe.system.linux.symbols import library, plain
 from mlxprobe.system.linux.threads import threads
+from mlxprobe.system.linux.wait_reason import awaited
 
 ON_LINUX = pytest.mark.skipif(not LINUX, reason="Linux alone tells what threads do")
 WITHIN_S = 60
@@ -94,10 +94,10 @@ def test_a_thread_is_known_to_have_slept_before_the_look() -> None:
     with sleeping(sys.executable, "-c", "import time; time.sleep(900)") as process:
         assert until(lambda: rests(process.pid), WITHIN_S)
         key = process.pid, process.pid
-        first = process_tree_snapshot.readings([process.pid])[key].slept_s
+        first = process_snapshot.readings([process.pid])[key].slept_s
         if first is None:
             pytest.skip("this kernel does not tell when a thread last ran")
-        assert until(lambda: (process_tree_snapshot.readings([process.pid])[key].slept_s or 0) > first + 0.05, WITHIN_S)
+        assert until(lambda: (process_snapshot.readings([process.pid])[key].slept_s or 0) > first + 0.05, WITHIN_S)
 
 
 @ON_LINUX
@@ -111,7 +111,7 @@ def test_how_long_a_thread_has_slept_does_not_depend_on_its_processor() -> None:
             seen_s = time.monotonic()
             time.sleep(0.5)
             at_least_s = time.monotonic() - seen_s
-            slept_s = process_tree_snapshot.readings([process.pid])[process.pid, process.pid].slept_s
+            slept_s = process_snapshot.readings([process.pid])[process.pid, process.pid].slept_s
             if slept_s is None:
                 pytest.skip("this kernel does not tell when a thread last ran")
             assert at_least_s / 2 < slept_s < time.monotonic() - began_s + 0.01
@@ -120,7 +120,7 @@ def test_how_long_a_thread_has_slept_does_not_depend_on_its_processor() -> None:
 @ON_LINUX
 def test_whose_code_is_whose_is_read_off_the_process() -> None:
     roots = Roots()
-    process_tree_snapshot.roots_of(os.getpid(), roots)
+    process_snapshot.roots_of(os.getpid(), roots)
     assert Whose(roots.whose(os.__file__)) is Whose.LIBRARY
     assert Whose(roots.whose(pytest.__file__)) is Whose.PACKAGE
     assert Whose(roots.whose("/home/me/train.py")) is Whose.OWN

@@ -16,7 +16,7 @@ from watching import until
 from mlxprobe.system import LINUX
 from mlxprobe.system.interface import READY, Thread
 from mlxprobe.system.linux.threads import threads
-from mlxprobe.system.linux.waits import outside
+from mlxprobe.system.linux.wait_reason import outside
 
 pytestmark = [
     pytest.mark.slow,

@@ -18,8 +18,7 @@ from watching import until
 from mlxprobe.system import kin
 from mlxprobe.system.interface import Awaited, Platform, Thread
 from mlxprobe.system.linux import Linux
-from mlxprobe.system.portable import Portable, mac
-from mlxprobe.system.portable.ps_cache import Told
+from mlxprobe.system.portable import CachedAnswer, Portable, mac
 from mlxprobe.system.portable.states import ORDER, States, parsed
 from mlxprobe.system.portable.waits import awaited, outside
 
@@ -111,8 +110,8 @@ def test_what_a_process_waits_for_is_told_by_its_state_or_its_line() -> None:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Return the time, which the test sets from here on."""
     now_s = [0.0]
-    for module in ("states", "ps_cache"):
-        monkeypatch.setattr(f"mlxprobe.system.portable.{module}.time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    for module in ("portable", "portable.states"):
+        monkeypatch.setattr(f"mlxprobe.system.{module}.time", SimpleNamespace(monotonic=lambda: now_s[0]))
     return now_s
 
 
@@ -124,7 +123,7 @@ def test_an_answer_holds_for_as_long_as_it_took(monkeypatch: pytest.MonkeyPatch)
         now_s[0] += 0.4
         return len(asked_s)
 
-    told = Told(ask)
+    told = CachedAnswer(ask)
     assert told.now() == told.now() == 1
     now_s[0] += 0.3
     assert told.now() == 1

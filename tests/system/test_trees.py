@@ -12,7 +12,7 @@ from watching import until
 
 from mlxprobe.supervisor import reaper
 from mlxprobe.system import LINUX, kin
-from mlxprobe.system.kin import PortableKin
+from mlxprobe.system.kin import PortableProcessTree
 from mlxprobe.system.linux import processes
 from mlxprobe.system.system import system
 
@@ -51,9 +51,9 @@ def test_who_has_ended_has_no_tree() -> None:
     assert system.descendants(ended.pid) == []
 
 
-@pytest.mark.parametrize("its", [kin.kin, PortableKin()], ids=["as on this system", "with ps, as on any"])
+@pytest.mark.parametrize("its", [kin.kin, PortableProcessTree()], ids=["as on this system", "with ps, as on any"])
 def test_the_warden_sees_the_same_tree(
-    its: kin.LinuxKin | PortableKin, tree: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+    its: kin.LinuxProcessTree | PortableProcessTree, tree: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reaper, "kin", its)
     assert set(tree) <= set(reaper.descendants(tree[0]))
@@ -67,13 +67,13 @@ def test_who_has_the_mark_in_its_environment_is_ours_whoever_adopted_it() -> Non
     )
     orphan = psutil.Process(int(told.stdout))
     for mark, ours in (("/tmp/mlxprobe-x", True), ("/tmp/mlxprobe", False), ("", False)):
-        its = PortableKin()
+        its = PortableProcessTree()
         its.adopt(mark)
         assert (its.parents(os.getpid()).get(orphan.pid) == os.getpid()) is ours
     orphan.kill()
 
 
 def test_the_group_is_ours_whoever_adopted_it(tree: tuple[int, int]) -> None:
-    parents = PortableKin().parents(tree[0])
+    parents = PortableProcessTree().parents(tree[0])
     assert parents[tree[0]] == parents[tree[1]] == os.getpid()
     assert parents[os.getpid()] == os.getppid()

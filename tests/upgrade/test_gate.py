@@ -10,7 +10,8 @@ import pytest
 from making import HERE
 from watching import GUARD_S
 
-from mlxprobe.reports.gate import GATE_FORMATS, GATE_SCHEMA_VERSION, GateReport, annotation, answer
+from mlxprobe.reports import annotations
+from mlxprobe.reports.gate import GATE_FORMATS, GATE_SCHEMA_VERSION, GateReport, answer
 from mlxprobe.runner.programs import ad_hoc, agent_words, declared
 from mlxprobe.schema.errors import UsageError
 from mlxprobe.upgrade.allowances import allow, ordered
@@ -69,7 +70,7 @@ def test_the_answer_counts(found: list[Comparison], told: str) -> None:
 
 
 def test_annotations_are_escaped() -> None:
-    assert annotation("error", "a:b", "50 %\nmore") == "::error title=a%3Ab::50 %25%0Amore"
+    assert annotations.command("error", "50 %\nmore", title="a:b") == "::error title=a%3Ab::50 %25%0Amore"
 
 
 PROGRAMS = [

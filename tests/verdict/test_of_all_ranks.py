@@ -9,7 +9,7 @@ from making import record_row
 
 from mlxprobe.schema.enums import Outcome, Severity
 from mlxprobe.schema.record import Expectation, Finding, ProgramRecord
-from mlxprobe.verdict.ranks import of_all_ranks
+from mlxprobe.verdict.rows import of_all_ranks
 
 LOST = Finding(code="MP704", name="rank-lost", severity=Severity.ERROR, message="", ranks=(1,), together=True)
 NOTE = Finding(code="MP303", name="unshifted-labels", severity=Severity.NOTE, message="", line=7)

@@ -7,7 +7,7 @@ from making import record_row
 
 from mlxprobe.schema.enums import HangKind, Outcome
 from mlxprobe.schema.record import ProgramRecord
-from mlxprobe.verdict.repeats import GRAVITY, worst
+from mlxprobe.verdict.rows import GRAVITY, worst
 
 GOOD = record_row()
 HUNG = record_row(Outcome.HANG, kind=HangKind.DEADLOCK, as_expected=False, reason="it hung")

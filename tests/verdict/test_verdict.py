@@ -53,18 +53,20 @@ CASES = [
     ("an infinite true loss", seen(score=math.inf), None, Outcome.NAN),
     ("a result that is not finite", seen(result={"w": (math.nan, 0.0)}), None, Outcome.NAN),
     ("a NaN loss comes before learning nothing", msgspec.structs.replace(FLAT, losses=NAN), seen(), Outcome.NAN),
-    ("a flat true loss beside a twin that learns", FLAT, seen(), Outcome.NO_LEARNING),
-    ("another result than the twin's", seen(result={"weight": (2.0, 1.5, -1.0)}), seen(), Outcome.WRONG),
+    ("a flat true loss beside a baseline that learns", FLAT, seen(), Outcome.NO_LEARNING),
+    ("another result than the baseline's", seen(result={"weight": (2.0, 1.5, -1.0)}), seen(), Outcome.WRONG),
     ("a result with other names", seen(result={"bias": (2.0, 1.0, -1.0)}), seen(), Outcome.WRONG),
-    ("no result where the twin has one", seen(result={}), seen(), Outcome.WRONG),
+    ("no result where the baseline has one", seen(result={}), seen(), Outcome.WRONG),
     ("another loss path", seen(losses=(Reading(step=1, value=4.1),)), seen(), Outcome.WRONG),
     ("a difference below the tolerance passes", seen(result={"weight": (2.0, 1.00001, -1.0)}), seen(), Outcome.PASS),
 ]
 
 
-@pytest.mark.parametrize(("observation", "twin", "outcome"), [case[1:] for case in CASES], ids=[c[0] for c in CASES])
-def test_outcome(observation: Observation, twin: Observation | None, outcome: Outcome) -> None:
-    verdict = judge(observation, (), ANY, twin)
+@pytest.mark.parametrize(
+    ("observation", "baseline", "outcome"), [case[1:] for case in CASES], ids=[c[0] for c in CASES]
+)
+def test_outcome(observation: Observation, baseline: Observation | None, outcome: Outcome) -> None:
+    verdict = judge(observation, (), ANY, baseline)
     assert verdict.outcome is outcome
     assert verdict.reason
     assert verdict.as_expected == (outcome is Outcome.PASS)
@@ -193,9 +195,9 @@ observations = st.builds(
 
 @given(observations, st.one_of(st.none(), observations), st.sampled_from(list(Role)))
 def test_every_observation_gives_exactly_one_outcome(
-    observation: Observation, twin: Observation | None, role: Role
+    observation: Observation, baseline: Observation | None, role: Role
 ) -> None:
-    verdict = judge(observation, (), Expectation(role=role, slow_factor=2.0), twin)
+    verdict = judge(observation, (), Expectation(role=role, slow_factor=2.0), baseline)
     assert isinstance(verdict.outcome, Outcome)
     if observation.ended != "exited" or not observation.begun or observation.left_behind:
         assert verdict.outcome is not Outcome.PASS

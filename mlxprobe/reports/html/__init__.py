@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from mlxprobe.reports import diagnosis, phrases, ranks, verdicts
 from mlxprobe.reports.html import vega_bundle
-from mlxprobe.reports.html.context import data, page
+from mlxprobe.reports.html.context import Guide, data, page
 from mlxprobe.reports.html.escape import visible
-from mlxprobe.reports.html.guide import Guide
 from mlxprobe.runner.finding_filter import source_of
 from mlxprobe.schema.enums import Outcome
 from mlxprobe.schema.errors import UsageError

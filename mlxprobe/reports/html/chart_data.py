@@ -15,9 +15,9 @@ from mlxprobe.upgrade.metric_comparison import peak_bytes, usual_step_s
 
 Point = tuple[Any, float]  # x is a number, or a release
 Moment = tuple[float, str]
-MOST = 160  # points of a series; more cannot be told apart at a chart's width
+MAX_POINTS = 160  # points of a series; more cannot be told apart at a chart's width
 WIDE = 500  # the ratio from which a linear axis hides the small values
-ENOUGH = 3
+MIN_POINTS = 3
 
 
 class Kind(Value, frozen=True):
@@ -68,7 +68,7 @@ def charts(programs: Sequence[ProgramRecord]) -> list[dict[str, Any]]:
     for kind in KINDS:
         read = [[(x, y) for x, y in kind.points(one) if math.isfinite(float(x))] for one in programs]
         known = [[point for point in points if math.isfinite(point[1])] for points in read]
-        if max(map(len, known), default=0) >= ENOUGH and any(y for points in known for _, y in points):
+        if max(map(len, known), default=0) >= MIN_POINTS and any(y for points in known for _, y in points):
             drawn.append(_chart(kind, programs, list(map(thinned, known)), list(_marks(kind, programs, read))))
     return drawn
 
@@ -124,10 +124,10 @@ def _last_step(one: ProgramRecord) -> Iterator[Moment]:
 
 def thinned(points: Sequence[Point]) -> list[Point]:
     """Return at most so many points as can be told apart: of each stretch the least and the greatest."""
-    if len(points) <= MOST:
+    if len(points) <= MAX_POINTS:
         return list(points)
     kept = {0, len(points) - 1}
-    stretch = math.ceil(len(points) / (MOST // 2 - 1))
+    stretch = math.ceil(len(points) / (MAX_POINTS // 2 - 1))
     for begin in range(0, len(points), stretch):
         part = range(begin, min(begin + stretch, len(points)))
         kept |= {min(part, key=lambda k: points[k][1]), max(part, key=lambda k: points[k][1])}

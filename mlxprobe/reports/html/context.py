@@ -15,7 +15,6 @@ from mlxprobe.reports import summary as facts
 from mlxprobe.reports.cause_groups import Family, families, unchecked
 from mlxprobe.reports.html.chart_data import charts, trends
 from mlxprobe.reports.html.escape import anchor
-from mlxprobe.reports.html.guide import Guide
 from mlxprobe.reports.html.timeline import timeline
 from mlxprobe.reports.side_by_side import aligned, body_of
 from mlxprobe.reports.verdicts import summary
@@ -34,6 +33,17 @@ ALIKE = 0.4  # lines less alike than this are other lines, not changed ones
 _WORD = re.compile(r"\w+|\s+|.")
 MOST_FINDINGS = 200  # of one program; a hostile or endless one must not make the report unreadable
 Json = dict[str, Any]
+
+
+class Guide(Value, frozen=True):
+    """A scenario's docstring in its parts, its source, and the name of its correct loop."""
+
+    scenario: str
+    source: str
+    correct: str
+    symptom: str = ""
+    cause: str = ""
+    fix: str = ""
 
 
 class Program(Value, frozen=True):

@@ -1,6 +1,6 @@
-"""The native calls of threads that sleep, read without stopping anybody.
+"""The native calls of threads that sleep, read without stopping them.
 
-A sleeping thread's stack does not change. The kernel tells where it ends; what lies on it and points behind a call in
+A sleeping thread's stack does not change. The kernel gives its end; a word on it that points behind a call in
 a library is a return address. What earlier calls left there may do so too: `chain` leaves out what cannot be a call.
 """
 
@@ -16,10 +16,10 @@ from typing import NamedTuple
 from mlxprobe.system.interface import Native
 from mlxprobe.system.linux.procfs import text_of
 from mlxprobe.system.linux.symbols import library
-from mlxprobe.system.linux.waits import memory
+from mlxprobe.system.linux.wait_reason import memory
 
 DEEP_BYTES = 48 << 10
-MOST = 24
+MAX_FRAMES = 24
 _PYTHON = re.compile(r"/(?:lib)?python3?[\d.]*t?(?:\.so[\d.]*)?(?: \(deleted\))?$")
 _BUILT_IN = re.compile(r"/lib-dynload/[^/]*$")  # Python's own extension modules, which the interpreter alone calls
 _EXTENSION = re.compile(r"\.(?:cpython-|abi3\.)[^/]*$")
@@ -67,7 +67,7 @@ class Memory:
         return self._parts[found] if found >= 0 and address < self._parts[found].end else None
 
     def _returns(self, top: int) -> Iterator[int]:
-        """List what lies on a stack and points behind a call."""
+        """List the words of a stack that point behind a call."""
         stack = self._at(top)
         size = min(stack.end - top, DEEP_BYTES) & ~7 if stack else 0
         for (word,) in struct.iter_unpack("=Q", memory(self._pid, top, size)[:size]):
@@ -87,13 +87,17 @@ class Memory:
 def chain(frames: Iterable[Native]) -> tuple[Native, ...]:
     """Choose the native calls of a thread, innermost first up to Python's, from all that may be one.
 
-    From a library on the interpreter is met again only where it has called: what lies between is left over from
+    From a library on the interpreter is met again only where it has called: the rest is left over from
     earlier calls. A function without a name is shown where it calls a named one of a library, once.
     """
     found: list[Native] = []
     for one in frames:
         inside = any(map(_is_library, found))
-        if one.function.startswith(INTERPRETER) or len(found) >= MOST or (one.function == "drop_gil" and not inside):
+        if (
+            one.function.startswith(INTERPRETER)
+            or len(found) >= MAX_FRAMES
+            or (one.function == "drop_gil" and not inside)
+        ):
             break
         if one in found or (inside and _PYTHON.search(one.file)):
             continue
@@ -104,14 +108,14 @@ def chain(frames: Iterable[Native]) -> tuple[Native, ...]:
 
 
 def _is_left_over(found: Sequence[Native], at: int) -> bool:
-    """Tell whether a function of a module of Python's own would call another module, or be called by a library."""
+    """Check whether a function of a module of Python's own would call another module, or be called by a library."""
     inner = (one for one in found[:at] if _EXTENSION.search(one.file))
     outer = (one for one in found[at + 1 :] if _is_library(one))
     return any(one.file != found[at].file for one in (*inner, *outer))
 
 
 def _is_library(one: Native) -> bool:
-    """Tell whether a function is neither the system's nor the interpreter's."""
+    """Check whether a function is neither the system's nor the interpreter's."""
     return not (_SYSTEM.search(one.file) or _PYTHON.search(one.file))
 
 
@@ -120,12 +124,12 @@ def _is_nameless(one: Native) -> bool:
 
 
 def _calls(one: Native, inner: Native) -> bool:
-    """Tell whether a function without a name is worth telling: of a library, after no other of the same."""
+    """Check whether to show a function without a name: of a library, after no other of the same."""
     return _is_library(one) and not (_is_nameless(inner) and inner.file == one.file)
 
 
 def is_call(before: bytes) -> bool:
-    """Tell whether the code that ends here is a call."""
+    """Check whether the code that ends here is a call."""
     if len(before) < 8:
         return False
     if platform.machine() == "aarch64":

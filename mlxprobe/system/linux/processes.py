@@ -1,4 +1,4 @@
-"""What the kernel tells of a process beside its threads."""
+"""Properties of a process that the kernel reports, apart from its threads."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def descendants(pid: int) -> list[int]:
             found += children
             waiting += children
     except OSError:  # a kernel without these lists, or a process that ended just now
-        from mlxprobe.system.trees import below
+        from mlxprobe.system.portable.states import below
 
         return below(pid)
     return found
@@ -51,7 +51,7 @@ def pages_read(pid: int) -> int:
 
 
 def is_fork(pid: int, parents: Collection[int]) -> bool:
-    """Tell whether a process is a copy of one of these that runs no program of its own."""
+    """Check whether a process is a copy of one of these that runs no program of its own."""
     fields = _fields(pid)
     return len(fields) > 6 and int(fields[1]) in parents and bool(int(fields[6]) & FORKED_ONLY)
 
@@ -60,8 +60,8 @@ def _fields(pid: int) -> list[str]:
     return text_of(f"/proc/{pid}/stat").rpartition(")")[2].split()
 
 
-def handles(pid: int, number: int) -> bool:
-    """Tell whether a process takes a signal and can answer: it has a handler, and is not stopped."""
+def handles(pid: int, number: int, like: int = 0) -> bool:
+    """Check whether a process takes a signal and can answer: it has a handler, and is not stopped."""
     status = text_of(f"/proc/{pid}/status")
     caught = re.search(_CAUGHT, status)
     return caught is not None and bool(int(caught[1], 16) >> (number - 1) & 1) and not re.search(_STOPPED, status)
@@ -85,7 +85,7 @@ def mapped(pid: int) -> list[str]:
 
 
 def queues(pid: int) -> dict[str, tuple[int, int]]:
-    """Return what lies in the connections that a process sees, unsent and unread, by their ports."""
+    """Return the unsent and unread bytes of the connections that a process sees, by their ports."""
     found = {}
     for kind in ("tcp", "tcp6"):
         for line in text_of(f"/proc/{pid}/net/{kind}").splitlines()[1:]:
@@ -97,7 +97,7 @@ def queues(pid: int) -> dict[str, tuple[int, int]]:
 
 
 def readable(pid: int) -> bool:
-    """Tell whether the system lets us read what a process holds, which is the right that py-spy needs too."""
+    """Check whether the system lets us read what a process holds, which py-spy needs too."""
     try:
         with open(f"/proc/{pid}/mem", "rb"), open(f"/proc/{pid}/task/{pid}/syscall", "rb"):
             return True

@@ -1,4 +1,4 @@
-"""The files in which the kernel tells: read whole, or not at all."""
+"""Readers of files in /proc, which return nothing where a file cannot be read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def listed(folder: str) -> list[str]:
 
 
 def target(link: str) -> str:
-    """Return where a link leads; empty where that is not told."""
+    """Return where a link leads; empty where that cannot be read."""
     try:
         return os.readlink(link)
     except OSError:

@@ -1,4 +1,4 @@
-"""What every thread of a tree is doing, as the kernel tells: read from outside, without a word to the program."""
+"""State, processor time and sleep of every thread of a tree, as the kernel reports them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def threads(pids: Iterable[int], but: Collection[str] = ()) -> list[Thread]:
 
 
 def any_ready(pids: Iterable[int], numbers: Iterable[str]) -> bool:
-    """Tell whether any of these threads runs or is about to; a number that is no thread of these processes is none."""
+    """Check whether any of these threads runs or is about to; a number that is no thread of these processes is none."""
     found = (_thread(pid, number) for pid in pids for number in numbers)
     return any(one is not None and one.state in READY for one in found)
 
@@ -52,9 +52,9 @@ def times(pid: int, but: Collection[str] = ()) -> dict[int, Times]:
 
 
 def slept_s(threads: Iterable[Thread]) -> dict[tuple[int, int], float]:
-    """Return for how long threads have slept; of those that the kernel does not tell of, nothing.
+    """Return for how long threads have slept; unknown ones are left out.
 
-    Each processor has a clock of its own, which stands while a hypervisor gives the time to others: seconds apart.
+    Each processor has a clock of its own, which stops while a hypervisor gives the time to others: by seconds.
     """
     asleep = [one for one in threads if one.state == ASLEEP]
     ran_ms = {(one.pid, one.number): _last_ran_ms(one.pid, one.number) for one in asleep}

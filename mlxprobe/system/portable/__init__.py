@@ -1,17 +1,17 @@
 """Any POSIX system, as ps(1) and psutil show it. It runs on Linux too, where `MLXPROBE_PLATFORM=portable` asks for it.
 
-What of it is macOS's alone stands in `mac`.
+The part for macOS alone is `mac`.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import PurePath
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from mlxprobe.system import MAC, PORTABLE
 from mlxprobe.system.interface import Awaited, Native, Thread, Times
-from mlxprobe.system.portable.ps_cache import Told
 
 if TYPE_CHECKING:
     import psutil
@@ -19,10 +19,27 @@ if TYPE_CHECKING:
     from mlxprobe.system.portable.states import States
 
 T = TypeVar("T")
+FRESH_S = 0.01  # one answer serves all processes that are sampled together
 
 
-class Closed:
-    """A process whose native calls nobody reads without a stop."""
+class CachedAnswer(Generic[T]):
+    """An answer that holds for as long as it took to get: asking takes half of our time at the most."""
+
+    def __init__(self, ask: Callable[[], T]) -> None:
+        self._ask = ask
+        self._known: tuple[T, float] | None = None  # and until when it holds
+
+    def now(self) -> T:
+        """Return the answer."""
+        began_s = time.monotonic()
+        if self._known is None or began_s > self._known[1]:
+            found, ended_s = self._ask(), time.monotonic()
+            self._known = found, ended_s + max(FRESH_S, ended_s - began_s)
+        return self._known[0]
+
+
+class WithoutNativeCalls:
+    """A process whose native calls cannot be read without stopping it."""
 
     def calls(self, number: int) -> Sequence[Native]:
         return ()
@@ -36,7 +53,7 @@ class Portable:
 
     def __init__(self) -> None:
         self._known: States | None = None
-        self._below: dict[int, Told[list[int]]] = {}
+        self._below: dict[int, CachedAnswer[list[int]]] = {}
 
     @property
     def _states(self) -> States:
@@ -46,9 +63,9 @@ class Portable:
         return self._known
 
     def descendants(self, pid: int) -> list[int]:
-        from mlxprobe.system.trees import below
+        from mlxprobe.system.portable.states import below
 
-        return self._below.setdefault(pid, Told(lambda: below(pid))).now()
+        return self._below.setdefault(pid, CachedAnswer(lambda: below(pid))).now()
 
     def threads(self, pids: Iterable[int], but: Collection[str] = ()) -> list[Thread]:
         return self._states.threads(pids)
@@ -113,8 +130,8 @@ class Portable:
     def queues(self, pid: int) -> dict[str, tuple[int, int]]:
         return {}
 
-    def inner(self, pid: int) -> Closed:
-        return Closed()
+    def inner(self, pid: int) -> WithoutNativeCalls:
+        return WithoutNativeCalls()
 
     def outside(self, threads: Sequence[Thread], soon_s: float, lines: Collection[str] = ()) -> str:
         from mlxprobe.system.portable.waits import outside
@@ -134,7 +151,7 @@ class Portable:
         return f"no stacks of process {', '.join(map(str, pids))}: {why}"
 
     def memory_bytes(self) -> int:
-        import psutil  # where a program is to be watched, nobody waits for it
+        import psutil  # a start need not wait for it
 
         return int(psutil.virtual_memory().total)
 

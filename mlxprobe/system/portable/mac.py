@@ -37,7 +37,7 @@ def _libproc() -> Any:
 
 
 def footprint_bytes(pid: int) -> int:
-    """Return the footprint of a process; 0 where the system does not tell it."""
+    """Return the footprint of a process; 0 where it cannot be read."""
     used = Usage()
     try:
         failed = _libproc().proc_pid_rusage(pid, RUSAGE_INFO_V0, ctypes.byref(used))

@@ -1,6 +1,6 @@
-"""What processes are doing, as ps(1) tells of them and as their CPU times show: coarser than what Linux tells.
+"""States of processes from ps(1) and from their CPU times, coarser than those of Linux.
 
-Threads are not told apart: a process counts as one thread, with its own number. It is ready where any thread of it is.
+Threads are not distinguished: a process counts as one thread, with its own number, ready where any thread of it is.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ import psutil
 
 from mlxprobe.system import NAME
 from mlxprobe.system.interface import RUNNING, Thread
-from mlxprobe.system.portable.ps_cache import Told
+from mlxprobe.system.portable import CachedAnswer
 
 WITHIN_S = 5.0
 ORDER = ("ps", "-A", *(["-L"] if NAME == "linux" else []), "-opid=", "-ostat=")  # macOS's is the worst of all threads'
 WORST = "TtRDUSI"  # the first of these that any thread of a process has is the process's
 CALLED = {"U": "D", "I": "S"}  # as BSDs call what waits for a disk, and who has slept for long
-CLOCK_S = 0.02  # in which CPU times are told: user's and system's are rounded each
+CLOCK_S = 0.02  # resolution of CPU times: user's and system's are rounded each
 SPAN_S = 1.0  # over which CPU time is counted: a short while of work may follow a long rest
 OWN_SHARE = 0.02  # of a processor: what the agent's thread takes, at the most
 
 
 class States:
-    """What was told last of each process."""
+    """The last known state of each process."""
 
     def __init__(self) -> None:
-        self._told = Told(lambda: parsed(_ps()))
+        self._told = CachedAnswer(lambda: parsed(_ps()))
         self._used: dict[int, tuple[float, float]] = {}  # when a process was seen to move, and its CPU seconds then
         self._moves: dict[int, int] = {}
         self._ready: dict[int, tuple[float, float]] = {}  # when a process was seen to be ready, and its CPU seconds
@@ -40,7 +40,7 @@ class States:
         return [self._thread(pid, told[pid]) for pid in pids if pid in told]
 
     def runs(self, pid: int) -> bool:
-        """Tell whether a process was ready when it was asked for last."""
+        """Check whether a process was ready in the last sample."""
         return self._told.now().get(pid) == RUNNING
 
     def waited_s(self, pid: int) -> float:
@@ -69,12 +69,20 @@ def _ps() -> str:
 
 
 def parsed(rows: str) -> dict[int, str]:
-    """Read what ps(1) tells: a line for each process or thread; who has ended is left out."""
+    """Parse the output of ps(1): a line for each process or thread, without those that have ended."""
     found: dict[int, str] = {}
     for pid, state in (line.split() for line in rows.splitlines()):
         if (its := state[0]) in WORST:
             found[int(pid)] = min(its, found.get(int(pid), its), key=WORST.index)
     return {pid: CALLED.get(state, state) for pid, state in found.items()}
+
+
+def below(pid: int) -> list[int]:
+    """List the processes below one, from the list of all processes."""
+    try:
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    except psutil.Error:
+        return []
 
 
 def cpu_seconds(pid: int) -> float:
@@ -87,7 +95,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def stopped(pid: int) -> bool:
-    """Tell whether somebody has stopped a process."""
+    """Check whether a process is stopped."""
     try:
         return psutil.Process(pid).status() in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
     except psutil.Error:

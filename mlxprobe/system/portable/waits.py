@@ -1,4 +1,4 @@
-"""What sleeping processes may wait for, where no system call is told: from connections, and from lines of Python."""
+"""The reason that a process sleeps, where system calls cannot be read: from connections and lines of Python."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def outside(pids: Collection[int], soon_s: float, lines: Collection[str]) -> str
 
     Args:
         pids: the processes.
-        soon_s: a sleep that ends by then is such a wait too; so is one of which nobody knows when it ends.
-        lines: the lines that their Python threads stand on.
+        soon_s: a sleep that ends by then is such a wait too; so is one whose end is unknown.
+        lines: the innermost lines of their Python threads.
     """
     sleeps = [found[1] for line in lines if (found := _SLEEP.search(line))]
     if any(seconds(one) < soon_s for one in sleeps):
@@ -45,7 +45,7 @@ def seconds(told: str | None) -> float:
 
 
 def connected(pids: Collection[int]) -> bool:
-    """Tell whether any of some processes has a connection to another, here or elsewhere."""
+    """Check whether any of some processes has a connection to another, here or elsewhere."""
     ends = [one for pid in pids for one in _connections(pid)]
     ours = {one.laddr for one in ends}
     return any(one.raddr not in ours for one in ends)
@@ -61,7 +61,7 @@ def _connections(pid: int) -> list[psutil._common.pconn]:
 
 
 def awaited(thread: Thread, line: str) -> Awaited:
-    """Say what a process waits for, as far as its state and the line that it stands on show."""
+    """Say what a process waits for, as far as its state and its innermost line show."""
     if thread.state in _KNOWN:
         return _KNOWN[thread.state]
     told = outside((thread.pid,), float("inf"), (line,))
