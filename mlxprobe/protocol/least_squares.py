@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 Vector = Sequence[float]
 APART = 1e-3  # of a column's length: less is left of it by the columns before where the weights are not determined
 
 
-class Fit(NamedTuple):
+class Fit:
     """The weights of the columns, and the length of what they leave."""
 
-    weights: tuple[float, ...]
-    left: float
+    def __init__(self, weights: tuple[float, ...], left: float) -> None:
+        self.weights, self.left = weights, left
 
 
 def fit(columns: Sequence[Vector], whole: Vector) -> Fit | None:

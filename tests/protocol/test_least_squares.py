@@ -22,7 +22,7 @@ def test_the_weights_of_a_sum_are_found(weights: tuple[float, ...]) -> None:
 
 def test_what_is_no_sum_leaves_its_part_at_right_angles() -> None:
     found = fit([(1.0, 0.0, 0.0)], (3.0, 4.0, 0.0))
-    assert found == ((3.0,), 4.0)
+    assert found is not None and (found.weights, found.left) == ((3.0,), 4.0)
 
 
 @pytest.mark.parametrize(

@@ -1,44 +1,91 @@
-"""Micro-batches of a program that updates its parameters by hand: what became of each call's gradients."""
+"""Programs that update parameters by hand: the moves of a parameter, explained by the gradients in between."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.graph import lazy_graph
-from mlxprobe.agent.inspectors.gradients.accumulation import ELEMENTS, LAST_IS_SURE, SMALL, share_of_sum
-from mlxprobe.agent.introspection.trees import is_vector
+from mlxprobe.agent.inspectors.gradients.left_out import LeftOut
 from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.recording.parameter_moves import Followed
 from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.gradient_ledger import Computed
 from mlxprobe.agent.sampling.inspector import Inspector
+from mlxprobe.agent.sampling.sketches import ELEMENTS, TOLERANCE, Sketch, last_of, sum_of, weights
 from mlxprobe.protocol.facts.updates import GradientsDropped
+from mlxprobe.protocol.least_squares import length
 
-ASKED = 32  # calls in a row, at most, that are looked at for that
+ASKED, ASKED_OF_WINDOWS = 8, 32  # calls in a row, at most, that are sampled to know parameters, and micro-batches
+ENOUGH = 8  # elements that moved along gradients
 
 
 class Row:
-    """One gradient call: some values of one parameter as it was given, and of its gradient."""
+    """One call of a gradient function: a parameter as it was given, and its gradient."""
 
-    def __init__(self, number: int, kind: Any, parameter: list[float], gradient: list[float]) -> None:
-        self.number = number
-        self.kind = kind
-        self.parameter = parameter
-        self.gradient = gradient
+    def __init__(self, number: int, call: Computed) -> None:
+        self.number, self.call = number, call
+        self.parameter: Sketch | None = None
+        self.gradient: Sketch | None = None
+
+    def is_like(self, other: Row) -> bool:
+        """Tell whether two calls are given parameters of one form."""
+        sizes = {len(one.values) for one in (self.parameter, self.gradient, other.parameter) if one}
+        return len(sizes) == 1
+
+
+class Moves:
+    """The calls of a gradient function since its parameter has moved, and how many elements moved along gradients.
+
+    Plain descent moves along their sum, with weight decay along the parameter too; the first steps of Adam and its kin
+    are of one size, against the gradient's sign.
+    """
+
+    def __init__(self) -> None:
+        self.window: list[Row] = []
+        self.whole = False  # whether those are all
+        self.left_out = LeftOut()
+        self._along = 0
+        self._few: tuple[Sketch, ...] = ()  # moves of too few elements, with their gradients and parameters
+
+    def add(self, row: Row) -> tuple[Sketch, list[Row]] | None:
+        """Take in a call; return a move and the calls that it came after, where the parameter has moved."""
+        last = self.window[-1] if self.window else None
+        if row.parameter is None or row.gradient is None:
+            self.window = []
+        elif last is None or last.parameter is None or last.number + 1 != row.number or not row.is_like(last):
+            self.window, self.whole = [row], row.number == 1
+        elif last.parameter.values == row.parameter.values:
+            self.window.append(row)
+        else:
+            calls, self.window = self.window, [row]
+            return row.parameter.plus(last.parameter, -1.0), calls
+        return None
+
+    def is_shown(self, move: Sketch, calls: list[Row]) -> bool:
+        """Tell whether all moves up to this one show parameters, which move along their gradients."""
+        rows = [(one.parameter, one.gradient) for one in calls if one.parameter and one.gradient]
+        new = move, sum_of([gradient for _, gradient in rows]), rows[-1][0]
+        if _by_sign(move, new[1]):
+            return True
+        joined = tuple(one.joined(more) for one, more in zip(self._few, new, strict=True)) if self._few else new
+        along = len(joined[0].values) if _along(*joined) else 0
+        self._few = joined if not along and len(joined[0].values) < 2 * ELEMENTS else ()
+        self._along += along
+        return self._along >= ENOUGH
 
 
 class ByHand(Inspector):
-    """Follow one parameter from call to call: by plain descent it moves along the sum of the gradients in between.
+    """Follow one parameter of each gradient function from call to call, until it is known to be one.
 
-    Where each call finds it moved there are no micro-batches, and nothing more is looked at.
+    Where each call finds it moved there are no micro-batches, and nothing more is sampled for them.
     """
 
     emits = (GradientsDropped,)
+    builds_on = ("Provenance",)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
-        self._held: tuple[Any, Any, Any, tuple[str, int]] | None = None
-        self._window: list[Row] = []  # calls since it has moved
-        self._whole = False  # whether those are all
-        self._usual = self._last = self._times = self._asked = 0
+        self._now: list[tuple[Followed, Row]] = []
+        self._asked = self._usual = 0
         self._left = 0  # gradient calls up to the last time that a module was given parameters
         inspection.setting.append(self._setting)
 
@@ -46,60 +93,59 @@ class ByHand(Inspector):
         self._left = self.inspection.recorder.gradients
 
     def called(self, call: Call) -> None:
-        self._held = None
-        if self.inspection.recorder.applied or self.inspection.inside or call.parameters is None:
-            return
-        pairs = list(zip(lazy_graph.leaves(call.parameters), lazy_graph.leaves(call.gradients), strict=False))
-        small = [(one, gradient) for one, gradient in pairs if ELEMENTS <= one.size <= SMALL]
-        if small and len(pairs) == len(lazy_graph.leaves(call.gradients)):
-            one, gradient = min(small, key=lambda pair: (is_vector(pair[0]), int(pair[0].size)))
-            kind = call.site, id(call.function), tuple(tuple(array.shape) for array in lazy_graph.leaves(call.data))
-            self._held = one, gradient, kind, call.site
+        if call.parameters is not None and not self.inspection.inside:
+            followed = self.inspection.recorder.moves.of(call.model, call.function)
+            if not (followed.by_optimizer or (followed.is_known and self.inspection.recorder.applied)):
+                self._now.append((followed, Row(followed.calls, self.inspection.view.computed[-1])))
 
     def forget(self) -> None:
-        self._held = None
+        self._now = []
 
     def look(self, step: int) -> None:
-        held, self._held = self._held, None
-        if held is None or held[0].shape != held[1].shape or self.inspection.pending(list(held[:2])):
-            self._window = []
-            return
-        values = [lazy_graph.numbers(lazy_graph.sample(one)) for one in held[:2]]
-        row = Row(self.inspection.recorder.gradients, held[2], *values)
-        last = self._window[-1] if self._window else None
-        if last is None or last.number + 1 != row.number or len(last.parameter) != len(row.parameter):
-            self._window, self._whole = [row], row.number == 1
-        elif last.parameter == row.parameter:
-            self._window.append(row)
-        else:
-            delta = [now - then for now, then in zip(row.parameter, last.parameter, strict=True)]
-            if self._whole:
-                self._judge(self._window, delta, held[3])
-            self._window, self._whole = [row], True
-        if (len(self._window) > 1 or self._times or self._usual > 1) and self._asked < ASKED:
-            self._asked += 1
-            self.inspection.wanted = True
+        now, self._now = self._now, []
+        for followed, row in now:
+            row.parameter = row.call.parameter.read(self.inspection.pending)
+            row.gradient = row.call.gradients.read(self.inspection.pending, row.call.parameter.arrays)
+            moves: Moves = followed.along or Moves()
+            followed.along = moves
+            moved = moves.add(row)
+            if moved is not None and moves.is_shown(*moved):
+                followed.is_sure = followed.changes = True
+            if moved is not None and moves.whole and not self.inspection.recorder.applied:
+                self._judge(moves, *moved)
+            moves.whole = moves.whole or moved is not None
+            windows = len(moves.window) > 1 or moves.left_out.awaits
+            if self._asked < (ASKED_OF_WINDOWS if windows else 0 if followed.is_known else ASKED):
+                self._asked += 1
+                self.inspection.wanted = True
 
-    def _judge(self, calls: list[Row], delta: list[float], site: tuple[str, int]) -> None:
-        """See of how many of its last calls a move is the sum."""
-        values = [one.gradient for one in calls]
-        times, self._times = self._times, 0
-        if share_of_sum(values, delta) is not None:
-            self._usual = len(calls)
-        elif 0 < self._usual < len(calls) and share_of_sum(values[-self._usual :], delta) is not None:
-            self._tell(len(calls) - self._usual, len(calls), site)
-        elif share_of_sum(values[-1:], delta) is not None and all(one.kind == calls[0].kind for one in calls):
-            self._times = times + 1 if self._last == len(calls) else 1
-            self._last = len(calls)
-            if self._times == LAST_IS_SURE and len(set(map(tuple, values))) == len(calls):
-                self._tell(len(calls) - 1, len(calls), site)
-
-    def _tell(self, calls: int, of: int, site: tuple[str, int]) -> None:
-        self.inspection.recorder.fact(GradientsDropped(calls=calls, of=of, at_end=False), site)
+    def _judge(self, moves: Moves, move: Sketch, calls: list[Row]) -> None:
+        """Report calls that a move leaves out."""
+        read = [one.gradient for one in calls if one.gradient]
+        taken = moves.left_out.taken(last_of(move, read), [one.call for one in calls], read)
+        if taken:
+            told = GradientsDropped(calls=len(calls) - taken, of=len(calls), at_end=False)
+            self.inspection.recorder.fact(told, moves.window[-1].call.site)
+        self._usual = moves.left_out.usual
 
     def finish(self) -> None:
-        """Tell of calls that nothing came after, where a module is given what accumulates."""
+        """Report calls that nothing came after, where a module is given what accumulates."""
         recorder = self.inspection.recorder
         left = recorder.gradients - self._left
         if self._usual > 1 and 0 < left < self._usual and self._left and not recorder.applied:
             recorder.fact(GradientsDropped(calls=left, of=self._usual, at_end=True), recorder.gradient_site)
+
+
+def _along(move: Sketch, slope: Sketch, parameter: Sketch) -> bool:
+    """Tell whether a move is along gradients, and for a lesser part along the parameter: weight decay."""
+    decayed = weights(move, [slope, parameter])
+    mostly = decayed and abs(decayed[0]) * length(slope.values) > abs(decayed[1]) * length(parameter.values)
+    return bool(mostly or weights(move, [slope]))
+
+
+def _by_sign(move: Sketch, slope: Sketch) -> bool:
+    """Tell whether all elements move equally far, as their gradients' signs say."""
+    pairs = [(one, gradient) for one, gradient in zip(move.values, slope.values, strict=True) if gradient]
+    sizes = [abs(one) for one, _ in pairs]
+    ways = {(one < 0) == (gradient < 0) for one, gradient in pairs}
+    return len(pairs) >= ENOUGH and len(ways) == 1 and 0 < max(sizes) <= (1 + TOLERANCE) * min(sizes)

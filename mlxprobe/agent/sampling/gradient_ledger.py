@@ -1,0 +1,84 @@
+"""The gradients that a sampled step computes, and those that its updates are given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.introspection.call_site import Site
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.sketches import Held, Pending, Sketch, few
+
+
+class Computed:
+    """One gradient call: a sketch of its gradients, one of its parameters, and its kind."""
+
+    def __init__(self, call: Call, scalings: int | None) -> None:
+        named = dict(lazy_graph.named_leaves(call.gradients))
+        parameters = dict(zip(named, lazy_graph.leaves(call.parameters), strict=False))
+        self.gradients = Held(few(list(named.items())))
+        self.parameter = Held({path: parameters[path] for path in [*self.gradients.arrays][:1] if path in parameters})
+        self.model = id(call.model) if call.model is not None else 0
+        self.model_kind = type(call.model).__name__
+        self.code, self.site = call.code, call.site
+        self.scalings = -1 if scalings is None else scalings
+        self.kind = call.site, id(call.function), tuple(tuple(one.shape) for one in lazy_graph.leaves(call.data))
+        self.within = {(key, frame.f_code) for key, frame in call_site.stack()}
+        self.applied = False  # whether its model has been updated since
+
+    @property
+    def loop(self) -> Site:
+        """The line under way in the innermost function that has made this call; that of the update else."""
+        for key, frame in call_site.stack():
+            if (key, frame.f_code) in self.within:
+                return frame.f_code.co_filename, frame.f_lineno
+        return call_site.calling()
+
+
+class Applied:
+    """One update: a sketch of the gradients that it is given, and the calls of its model since the one before."""
+
+    def __init__(
+        self,
+        model: Any,
+        optimizer: Any,
+        gradients: Any,
+        *,
+        site: Site,
+        weights: dict[str, Any],
+        calls: Sequence[Computed] = (),
+    ) -> None:
+        named = dict(lazy_graph.named_leaves(gradients))
+        same = {path: named[path] for path in (calls[-1].gradients.arrays if calls else ()) if path in named}
+        self.gradients = Held(same or few(list(named.items())))
+        self.model = id(model) if static.is_module(model) else 0
+        self.optimizer, self.optimizer_kind = id(optimizer), type(optimizer).__name__
+        self.calls, self.site = calls, site
+        # Its identity alone: MLX would not update an array in place that is held.
+        self.parameter = id(weights.get(self.first[0]))
+
+    @property
+    def first(self) -> tuple[str, Any]:
+        """The first of its gradients, with its path."""
+        return next(iter(self.gradients.arrays.items()), ("", None))
+
+    def follows(self, other: Applied) -> bool:
+        """Tell whether it updates what another has updated: a trial that is taken back finds its parameter again.
+
+        Another optimizer does so where it is given the very same array, for the very same model.
+        """
+        (path, gradient), (others_path, others) = self.first, other.first
+        same = self.optimizer == other.optimizer and (self.model == other.model or 0 in (self.model, other.model))
+        same = same or (gradient is others and self.model == other.model != 0)
+        return gradient is not None and same and path == others_path and self.parameter != other.parameter
+
+    def read(self, pending: Pending) -> Sketch | None:
+        """Return the sketch of its gradients, once evaluated."""
+        return self.gradients.read(pending)
+
+    def read_calls(self, pending: Pending, calls: Sequence[Computed]) -> list[Sketch | None]:
+        """Return the sketches of calls over the same paths."""
+        return [one.gradients.read(pending, self.gradients.arrays) for one in calls]
