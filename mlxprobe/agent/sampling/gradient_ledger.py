@@ -53,7 +53,7 @@ class Applied:
     ) -> None:
         named = dict(lazy_graph.named_leaves(gradients))
         same = {path: named[path] for path in (calls[-1].gradients.arrays if calls else ()) if path in named}
-        self.gradients = Held(same or few(list(named.items())))
+        self.gradients = self._whole = Held(same or few(list(named.items())))
         self.model = id(model) if static.is_module(model) else 0
         self.optimizer, self.optimizer_kind = id(optimizer), type(optimizer).__name__
         self.calls, self.site = calls, site
@@ -63,7 +63,7 @@ class Applied:
     @property
     def first(self) -> tuple[str, Any]:
         """The first of its gradients, with its path."""
-        return next(iter(self.gradients.arrays.items()), ("", None))
+        return next(iter(self._whole.arrays.items()), ("", None))
 
     def follows(self, other: Applied) -> bool:
         """Tell whether it updates what another has updated: a trial that is taken back finds its parameter again.
@@ -75,9 +75,15 @@ class Applied:
         same = same or (gradient is others and self.model == other.model != 0)
         return gradient is not None and same and path == others_path and self.parameter != other.parameter
 
+    def unclip(self, pairs: dict[str, tuple[Any, Any]]) -> None:
+        """Read arrays as they were before clipping by norm: by path after and before, where it is given those after."""
+        arrays = self.gradients.arrays
+        before = {path: one for path, (after, one) in pairs.items() if arrays.get(path) is after}
+        self._whole = Held(arrays | before) if before else self.gradients
+
     def read(self, pending: Pending) -> Sketch | None:
         """Return the sketch of its gradients, once evaluated."""
-        return self.gradients.read(pending)
+        return self._whole.read(pending)
 
     def read_calls(self, pending: Pending, calls: Sequence[Computed]) -> list[Sketch | None]:
         """Return the sketches of calls over the same paths."""

@@ -10,7 +10,7 @@ from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.introspection.trees import is_vector
 from mlxprobe.protocol.least_squares import fit, length, less
 
-FEW, SMALL = 4, 4096  # arrays of a tree, and the elements of the largest
+FEW, HELD_BYTES = 4, 1 << 16  # arrays of a tree, up to the end of its step
 ELEMENTS = 3  # fewer are a multiple of others by chance
 ROUNDINGS = {"float16": 2.0**-11, "bfloat16": 2.0**-8}  # relative, of one operation
 SINGLE = 2.0**-24
@@ -61,8 +61,12 @@ class Held:
 
 def few(named: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     """Choose the arrays of a tree that are sketched: small ones with elements enough, and no lone row at first."""
-    small = [(one.size < ELEMENTS, is_vector(one), one.size, path, one) for path, one in named if 0 < one.size <= SMALL]
-    return {path: one for *_, path, one in sorted(small, key=lambda row: row[:4])[:FEW]}
+    found, budget = dict[str, Any](), HELD_BYTES
+    for *_, path, one in sorted((one.size < ELEMENTS, is_vector(one), one.size, path, one) for path, one in named):
+        if one.size and one.nbytes <= budget and len(found) < FEW:
+            budget -= one.nbytes
+            found[path] = one
+    return found
 
 
 def sketch(arrays: list[Any]) -> Sketch:

@@ -43,8 +43,7 @@ class Provenance(Inspector):
             one.applied = True
         weights = dict(lazy_graph.named_leaves(model))
         made = Applied(model, optimizer, gradients, site=call_site.calling(), weights=weights, calls=calls)
-        arrays = made.gradients.arrays
-        arrays |= {path: before for path, (after, before) in self._unclipped.items() if arrays.get(path) is after}
+        made.unclip(self._unclipped)
         view.applied.append(made)
         if len(calls) == 1:  # nothing to compare its parameter with: it may be computed in place
             calls[0].parameter.arrays.clear()
