@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
 import pytest
+from watching import GUARD_S
 
 from mlxprobe.agent.inspectors.gradients import by_hand
 from mlxprobe.agent.recording.parameter_moves import Followed, Moves, paths
 from mlxprobe.agent.sampling.sketches import sketch
+from mlxprobe.schema.observation import Limits, Program
+from mlxprobe.supervisor.watch import observe
 
 
 def fresh() -> dict[str, Any]:
@@ -149,3 +154,28 @@ def test_parameters_of_another_form_are_followed_on() -> None:
     followed.begins({"": {}}, 0)  # a call that fails ends here
     followed.finish(0)
     assert followed.updates == 8
+
+
+DESCENT = """
+import mlx.core as mx
+mx.random.seed(0)
+x = mx.random.normal((64, 5))
+y = x @ mx.arange(5.0)
+gradient = mx.value_and_grad(lambda w: ((x @ w - y) ** 2).mean())
+w = mx.zeros((5,))
+for _ in range(30):
+    loss, slope = gradient(w)
+    w = w - 0.05 * slope
+    mx.eval({evaluated})
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("evaluated", ["w", "loss", ""])
+def test_updates_by_hand_are_counted_whatever_is_evaluated(evaluated: str, tmp_path: Path) -> None:
+    file = tmp_path / "descent.py"
+    file.write_text(DESCENT.format(evaluated=evaluated))
+    program = Program(name="descent", argv=("script", str(file)), python=sys.executable)
+    limits = Limits(stall_s=20.0, startup_s=GUARD_S, timeout_s=GUARD_S, memory_bytes=4_000_000_000)
+    sheet = observe(program, limits, jit_key="tests").sheet
+    assert (sheet.by_hand, sheet.unfollowed) == (30, 0)

@@ -50,6 +50,11 @@ class Held:
         self.arrays = arrays
         self._known: dict[tuple[str, ...], Sketch | None] = {}
 
+    @property
+    def first(self) -> Any:
+        """The first of them; None where there is none."""
+        return next(iter(self.arrays.values()), None)
+
     def read(self, pending: Pending, among: Mapping[str, Any] | None = None) -> Sketch | None:
         """Return the elements of those whose paths are `among` others; None where any of them is pending."""
         paths = tuple(path for path in self.arrays if among is None or path in among)

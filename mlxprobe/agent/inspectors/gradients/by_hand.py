@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.gradients.left_out import LeftOut
+from mlxprobe.agent.introspection.trees import weak
 from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.recording.parameter_moves import Followed
 from mlxprobe.agent.sampling.dispatcher import Inspection
@@ -43,6 +46,7 @@ class Moves:
         self.window: list[Row] = []
         self.whole = False  # whether those are all
         self.left_out = LeftOut()
+        self.last: tuple[int, Callable[[], Any]] = -1, weak(None)  # call, and its gradient
         self._along = 0
         self._few: tuple[Sketch, ...] = ()  # moves of too few elements, with their gradients and parameters
 
@@ -96,7 +100,22 @@ class ByHand(Inspector):
         if call.parameters is not None and not self.inspection.inside:
             followed = self.inspection.recorder.moves.of(call.model, call.function)
             if not (followed.by_optimizer or (followed.is_known and self.inspection.recorder.applied)):
-                self._now.append((followed, Row(followed.calls, self.inspection.view.computed[-1])))
+                row = Row(followed.calls, self.inspection.view.computed[-1])
+                self._now.append((followed, row))
+                self._draw(followed, row)
+
+    def _draw(self, followed: Followed, row: Row) -> None:
+        """Recognise a parameter that waits for its values: by what it is computed from."""
+        moves: Moves = followed.along or Moves()
+        followed.along = moves
+        (number, slope), parameter = moves.last, row.call.parameter.first
+        moves.last = row.number, weak(row.call.gradients.first)
+        before = slope() if number + 1 == row.number and not followed.is_known else None
+        if before is None or parameter is None or not self.inspection.pending([parameter]):
+            return
+        drawn = self.inspection.count("slopes", [parameter]) is not None
+        if drawn and '"slope" -> ' in lazy_graph.dot(parameter=parameter, slope=before):
+            followed.is_sure = followed.changes = True
 
     def forget(self) -> None:
         self._now = []
@@ -106,8 +125,7 @@ class ByHand(Inspector):
         for followed, row in now:
             row.parameter = row.call.parameter.read(self.inspection.pending)
             row.gradient = row.call.gradients.read(self.inspection.pending, row.call.parameter.arrays)
-            moves: Moves = followed.along or Moves()
-            followed.along = moves
+            moves: Moves = followed.along
             moved = moves.add(row)
             if moved is not None and moves.is_shown(*moved):
                 followed.is_sure = followed.changes = True
