@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.introspection.call_site import Site
 from mlxprobe.agent.patching import static
 from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.sampling.sketches import Held, Pending, Sketch, few
+
+NORM_BYTES = 1_000_000  # of the gradients that are clipped
 
 
 class Computed:
@@ -38,6 +41,19 @@ class Computed:
         return call_site.calling()
 
 
+class Clip:
+    """One call of `clip_grad_norm`: its limit, and some gradients before it and after."""
+
+    def __init__(self, event: CallEvent, few: Iterable[str]) -> None:
+        limit, site = event["max_norm"], call_site.calling()
+        self.limit, self.site = (float(limit) if static.is_a(limit, (int, float)) else 0.0), site
+        before, after = (dict(lazy_graph.named_leaves(one)) for one in (event["grads"], event.result[0]))
+        paths = [path for path in few if path in before and path in after]
+        self.before, self.after = ({path: one[path] for path in paths} for one in (before, after))
+        self.given = smallest(list(before.values()))
+        self.unused: bool | None = None  # whether the first update since is given the gradients before it
+
+
 class Applied:
     """One update: a sketch of the gradients that it is given, and the calls of its model since the one before."""
 
@@ -57,6 +73,7 @@ class Applied:
         self.model = id(model) if static.is_module(model) else 0
         self.optimizer, self.optimizer_kind = id(optimizer), type(optimizer).__name__
         self.calls, self.site = calls, site
+        self.clip: Clip | None = None
         # Its identity alone: MLX would not update an array in place that is held.
         self.parameter = id(weights.get(self.first[0]))
 
@@ -75,11 +92,14 @@ class Applied:
         same = same or (gradient is others and self.model == other.model != 0)
         return gradient is not None and same and path == others_path and self.parameter != other.parameter
 
-    def unclip(self, pairs: dict[str, tuple[Any, Any]]) -> None:
-        """Read arrays as they were before clipping by norm: by path after and before, where it is given those after."""
+    def clipped(self, clip: Clip, given: set[int]) -> None:
+        """Note a clipping by norm of what may be its gradients; those that it has changed are read as they were."""
         arrays = self.gradients.arrays
-        before = {path: one for path, (after, one) in pairs.items() if arrays.get(path) is after}
+        before = {path: clip.before[path] for path, one in arrays.items() if clip.after.get(path) is one}
         self._whole = Held(arrays | before) if before else self.gradients
+        self.clip = clip
+        if clip.unused is None:
+            clip.unused = bool(clip.given) and given.issuperset(map(id, clip.given))
 
     def read(self, pending: Pending) -> Sketch | None:
         """Return the sketch of its gradients, once evaluated."""
@@ -88,3 +108,14 @@ class Applied:
     def read_calls(self, pending: Pending, calls: Sequence[Computed]) -> list[Sketch | None]:
         """Return the sketches of calls over the same paths."""
         return [one.gradients.read(pending, self.gradients.arrays) for one in calls]
+
+
+def smallest(gradients: list[Any]) -> list[Any]:
+    """Choose gradients that may be held: their norm is at most that of all."""
+    budget, held = NORM_BYTES, []
+    for one in sorted(gradients, key=lambda one: int(one.nbytes)):
+        budget -= one.nbytes
+        if budget < 0:
+            break
+        held.append(one)
+    return held
