@@ -12,16 +12,15 @@ import mlx.optimizers as optim
 import pytest
 
 from mlxprobe.agent.inspectors.gradients.accumulation import Accumulation
-from mlxprobe.agent.inspectors.gradients.foreign import Foreign
+from mlxprobe.agent.inspectors.gradients.misplaced_gradients import Misplaced
 from mlxprobe.agent.inspectors.gradients.provenance import Provenance
-from mlxprobe.agent.inspectors.gradients.reapplied_gradients import Repeats
 from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.recording.recorder import Recorder
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.wire.channel import Channel
 from mlxprobe.protocol.fact import Fact
 
-KINDS = Provenance, Accumulation, Repeats, Foreign
+KINDS = Provenance, Accumulation, Misplaced
 Gradients = dict[str, mx.array]
 NUMBERS = {"calls", "share", "of"}
 

@@ -107,9 +107,8 @@ WAYS: dict[str, tuple[Callable[[float, float], float], int]] = {  # and the elem
 
 
 def moved(moves: by_hand.Moves, number: int, parameter: list[float], gradient: list[float]) -> bool:
-    row = by_hand.Row(number, None)  # type: ignore[arg-type]
-    row.parameter, row.gradient = sketch([mx.array(parameter)]), sketch([mx.array(gradient)])
-    found = moves.add(row)
+    each = sketch([mx.array(parameter)]), sketch([mx.array(gradient)])
+    found = moves.add(by_hand.Row(number, None, *each))  # type: ignore[arg-type]
     return found is not None and moves.is_shown(*found)
 
 

@@ -19,9 +19,8 @@ from mlxprobe.agent.inspectors.data.token_ids import Indices
 from mlxprobe.agent.inspectors.gradients.accumulation import Accumulation
 from mlxprobe.agent.inspectors.gradients.by_hand import ByHand
 from mlxprobe.agent.inspectors.gradients.clipping import Clipping
-from mlxprobe.agent.inspectors.gradients.foreign import Foreign
+from mlxprobe.agent.inspectors.gradients.misplaced_gradients import Misplaced
 from mlxprobe.agent.inspectors.gradients.provenance import Provenance
-from mlxprobe.agent.inspectors.gradients.reapplied_gradients import Repeats
 from mlxprobe.agent.inspectors.gradients.unclipped import Unclipped
 from mlxprobe.agent.inspectors.gradients.zero_gradients import Gradients
 from mlxprobe.agent.inspectors.losses.axis_misuse import Slips
@@ -80,8 +79,7 @@ ALL: tuple[type[Inspector], ...] = (
     Provenance,  # after Losses, which counts the factors of the loss; before all that explain updates
     Accumulation,
     ByHand,
-    Repeats,
-    Foreign,
+    Misplaced,
     Drifts,
     Frozen,
     Data,

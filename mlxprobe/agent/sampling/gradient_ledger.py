@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
@@ -13,7 +14,7 @@ from mlxprobe.agent.patching import static
 from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.sampling.sketches import Held, Pending, Sketch, few
 
-NORM_BYTES = 1_000_000  # of the gradients that are clipped
+HELD_BYTES = 1_000_000
 
 
 class Computed:
@@ -58,14 +59,7 @@ class Applied:
     """One update: a sketch of the gradients that it is given, and the calls of its model since the one before."""
 
     def __init__(
-        self,
-        model: Any,
-        optimizer: Any,
-        gradients: Any,
-        *,
-        site: Site,
-        weights: dict[str, Any],
-        calls: Sequence[Computed] = (),
+        self, model: Any, optimizer: Any, gradients: Any, *, site: Site, weights: Any, calls: Sequence[Computed] = ()
     ) -> None:
         named = dict(lazy_graph.named_leaves(gradients))
         same = {path: named[path] for path in (calls[-1].gradients.arrays if calls else ()) if path in named}
@@ -111,11 +105,7 @@ class Applied:
 
 
 def smallest(gradients: list[Any]) -> list[Any]:
-    """Choose gradients that may be held: their norm is at most that of all."""
-    budget, held = NORM_BYTES, []
-    for one in sorted(gradients, key=lambda one: int(one.nbytes)):
-        budget -= one.nbytes
-        if budget < 0:
-            break
-        held.append(one)
-    return held
+    """Choose gradients that may be held up to the end of a step: their norm is at most that of all."""
+    ordered = sorted(gradients, key=lambda one: int(one.nbytes))
+    sizes = accumulate(int(one.nbytes) for one in ordered)
+    return [one for one, size in zip(ordered, sizes, strict=True) if size <= HELD_BYTES]

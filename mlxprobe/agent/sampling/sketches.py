@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -36,11 +37,6 @@ class Sketch:
         """Put the elements of another one behind its own."""
         noise = math.hypot(self.noise, other.noise)
         return Sketch(self.values + other.values, max(self.rounding, other.rounding), noise)
-
-    @property
-    def empty(self) -> bool:
-        """Whether all of it is zero."""
-        return not any(self.values)
 
 
 class Held:
@@ -88,7 +84,7 @@ def weights(of: Sketch, columns: Sequence[Sketch]) -> tuple[float, ...] | None:
     Few unknowns are sure: gradients of micro-batches are nearly parallel, and a bias has few elements. A hypothesis
     about many calls is one column, their `sum_of`.
     """
-    if len(of.values) < ELEMENTS or of.empty or any(len(one.values) != len(of.values) for one in columns):
+    if len(of.values) < ELEMENTS or not any(of.values) or any(len(one.values) != len(of.values) for one in columns):
         return None
     found = fit([one.values for one in columns], of.values)
     if found is None:
@@ -105,16 +101,13 @@ def share(of: Sketch, calls: Sequence[Sketch]) -> float | None:
 
 def sum_of(calls: Sequence[Sketch]) -> Sketch:
     """Add them up in order."""
-    whole = calls[0]
-    for one in calls[1:]:
-        whole = whole.plus(one)
-    return whole
+    return functools.reduce(Sketch.plus, calls)
 
 
-def last_of(of: Sketch, calls: Sequence[Sketch]) -> tuple[int, float] | None:
-    """Return of how many of the last calls a sketch is the sum, all of them first, and by which factor."""
+def last_of(of: Sketch, calls: Sequence[Sketch]) -> tuple[int, float]:
+    """Return of how many of the last calls a sketch is the sum, all of them first, and by which factor; or 0."""
     for many in (len(calls), *range(1, len(calls))):
         found = share(of, calls[-many:])
         if found is not None:
             return many, found
-    return None
+    return 0, 0.0

@@ -2,18 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from mlxprobe.agent.inspectors.gradients.left_out import LeftOut
 from mlxprobe.agent.introspection import call_site, isolated_import
 from mlxprobe.agent.sampling.dispatcher import Inspection
-from mlxprobe.agent.sampling.gradient_ledger import Applied
+from mlxprobe.agent.sampling.gradient_ledger import Applied, Computed
 from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.agent.sampling.sketches import Sketch, last_of, sum_of, weights
 from mlxprobe.protocol.facts.updates import GradientsAccumulated, GradientsDropped, NotCleared
 
 CARRIED_IS_SURE = 2
+LAST_IS_SURE = 3  # updates in a row that took the last of several equal calls alone
 WHOLE = 2e-2  # by which a weight may differ from 1
+
+
+class LeftOut:
+    """Follow how many of its calls each update takes."""
+
+    def __init__(self) -> None:
+        self.usual = 0  # calls of an update that took all of them
+        self._last = 0, 0, 0  # calls of an update that took the last of them alone, how many, and such updates in a row
+
+    @property
+    def awaits(self) -> bool:
+        """Whether the next updates may leave calls out."""
+        return self.usual > 1 or self._last[2] > 0
+
+    def fact(
+        self, taken: int, calls: Sequence[Computed], read: Sequence[Sketch], at_rest: Callable[[], bool] = lambda: True
+    ) -> GradientsDropped | None:
+        """Take in how many of its last calls an update takes; return a fact where it leaves out others for sure.
+
+        It takes as many as usual; or the last of as many calls as always, all at the same weights and of one kind. The
+        gradients of those left out may never have been computed: only some calls are `read`.
+        """
+        every = len(calls)
+        alike = all(one.kind == calls[0].kind for one in calls) and len({one.values for one in read}) == len(read)
+        times = self._last[2] if self._last[:2] == (every, taken) else 0
+        same = 0 < taken < every and alike and at_rest()
+        self._last = (every, taken, times + 1) if same else (0, 0, 0)
+        if taken == every:
+            self.usual = every
+        sure = self._last[2] >= LAST_IS_SURE or 0 < taken == self.usual < every
+        return GradientsDropped(calls=every - taken, of=every, at_end=False) if sure else None
 
 
 class Accumulation(Inspector):
@@ -53,20 +85,22 @@ class Accumulation(Inspector):
             known = [read[-1]]
         else:
             self._follow_carried(update, given, known)
-        if len(read) > 1:
-            self._judge(update, known, last_of(given, known))
+        taken, share = last_of(given, known)
+        summed = taken == len(read)
+        if len(read) > 1 and not (summed and any(one.code is not update.calls[0].code for one in update.calls)):
+            self._judge(update, known, taken, share)  # a sum of tasks is meant
 
-    def _judge(self, update: Applied, read: list[Sketch], made: tuple[int, float] | None) -> None:
+    def _judge(self, update: Applied, read: list[Sketch], taken: int, share: float) -> None:
         """Report an update that is the sum of all its calls, or leaves some of them out."""
         recorder, every = self.inspection.recorder, len(update.calls)
-        if taken := self._left_out.taken(made, update.calls, read, lambda: self._at_rest(update)):
-            recorder.fact(GradientsDropped(calls=every - taken, of=every, at_end=False), self._loop)
-        if made is not None and made[0] == every == self._left_out.usual:
+        if told := self._left_out.fact(taken, update.calls, read, lambda: self._at_rest(update)):
+            recorder.fact(told, self._loop)
+        if taken == every:
             place, seen = call_site.blamed(self._handed, update.site)
             scalings = min(one.scalings for one in self.inspection.view.computed)
             kind = update.optimizer_kind
-            told = GradientsAccumulated(seen=seen, calls=every, share=made[1], scalings=scalings, optimizer=kind)
-            recorder.fact(told, place)
+            made = GradientsAccumulated(seen=seen, calls=every, share=share, scalings=scalings, optimizer=kind)
+            recorder.fact(made, place)
 
     def _at_rest(self, update: Applied) -> bool:
         """Tell whether a parameter was the same in all calls: a program that perturbs it needs each gradient."""

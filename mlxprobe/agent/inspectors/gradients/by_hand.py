@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlxprobe.agent.graph import lazy_graph
-from mlxprobe.agent.inspectors.gradients.left_out import LeftOut
+from mlxprobe.agent.inspectors.gradients.accumulation import LeftOut
 from mlxprobe.agent.introspection.trees import weak
 from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.recording.parameter_moves import Followed
@@ -21,18 +21,13 @@ ASKED, ASKED_OF_WINDOWS = 8, 32  # calls in a row, at most, that are sampled to 
 ENOUGH = 8  # elements that moved along gradients
 
 
-class Row:
-    """One call of a gradient function: a parameter as it was given, and its gradient."""
+class Row(NamedTuple):
+    """One call of a gradient function: its number, a parameter as it was given, and its gradient."""
 
-    def __init__(self, number: int, call: Computed) -> None:
-        self.number, self.call = number, call
-        self.parameter: Sketch | None = None
-        self.gradient: Sketch | None = None
-
-    def is_like(self, other: Row) -> bool:
-        """Tell whether two calls are given parameters of one form."""
-        sizes = {len(one.values) for one in (self.parameter, self.gradient, other.parameter) if one}
-        return len(sizes) == 1
+    number: int
+    call: Computed
+    parameter: Sketch
+    gradient: Sketch
 
 
 class Moves:
@@ -52,10 +47,9 @@ class Moves:
 
     def add(self, row: Row) -> tuple[Sketch, list[Row]] | None:
         """Take in a call; return a move and the calls that it came after, where the parameter has moved."""
-        last = self.window[-1] if self.window else None
-        if row.parameter is None or row.gradient is None:
-            self.window = []
-        elif last is None or last.parameter is None or last.number + 1 != row.number or not row.is_like(last):
+        last = self.window[-1] if self.window else row
+        size = len(last.parameter.values)
+        if last.number + 1 != row.number or not len(row.parameter.values) == len(row.gradient.values) == size:
             self.window, self.whole = [row], row.number == 1
         elif last.parameter.values == row.parameter.values:
             self.window.append(row)
@@ -66,8 +60,7 @@ class Moves:
 
     def is_shown(self, move: Sketch, calls: list[Row]) -> bool:
         """Tell whether all moves up to this one show parameters, which move along their gradients."""
-        rows = [(one.parameter, one.gradient) for one in calls if one.parameter and one.gradient]
-        new = move, sum_of([gradient for _, gradient in rows]), rows[-1][0]
+        new = move, sum_of([one.gradient for one in calls]), calls[-1].parameter
         if _by_sign(move, new[1]):
             return True
         joined = tuple(one.joined(more) for one, more in zip(self._few, new, strict=True)) if self._few else new
@@ -88,7 +81,7 @@ class ByHand(Inspector):
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
-        self._now: list[tuple[Followed, Row]] = []
+        self._now: list[tuple[Followed, int, Computed]] = []
         self._asked = self._usual = 0
         self._left = 0  # gradient calls up to the last time that a module was given parameters
         inspection.setting.append(self._setting)
@@ -100,17 +93,16 @@ class ByHand(Inspector):
         if call.parameters is not None and not self.inspection.inside:
             followed = self.inspection.recorder.moves.of(call.model, call.function)
             if not (followed.by_optimizer or (followed.is_known and self.inspection.recorder.applied)):
-                row = Row(followed.calls, self.inspection.view.computed[-1])
-                self._now.append((followed, row))
-                self._draw(followed, row)
+                self._now.append((followed, followed.calls, self.inspection.view.computed[-1]))
+                self._draw(*self._now[-1])
 
-    def _draw(self, followed: Followed, row: Row) -> None:
+    def _draw(self, followed: Followed, number: int, call: Computed) -> None:
         """Recognise a parameter that waits for its values: by what it is computed from."""
         moves: Moves = followed.along or Moves()
         followed.along = moves
-        (number, slope), parameter = moves.last, row.call.parameter.first
-        moves.last = row.number, weak(row.call.gradients.first)
-        before = slope() if number + 1 == row.number and not followed.is_known else None
+        (last, slope), parameter = moves.last, call.parameter.first
+        moves.last = number, weak(call.gradients.first)
+        before = slope() if last + 1 == number and not followed.is_known else None
         if before is None or parameter is None or not self.inspection.pending([parameter]):
             return
         drawn = self.inspection.count("slopes", [parameter]) is not None
@@ -122,11 +114,13 @@ class ByHand(Inspector):
 
     def look(self, step: int) -> None:
         now, self._now = self._now, []
-        for followed, row in now:
-            row.parameter = row.call.parameter.read(self.inspection.pending)
-            row.gradient = row.call.gradients.read(self.inspection.pending, row.call.parameter.arrays)
+        for followed, number, call in now:
             moves: Moves = followed.along
-            moved = moves.add(row)
+            parameter = call.parameter.read(self.inspection.pending)
+            gradient = call.gradients.read(self.inspection.pending, call.parameter.arrays)
+            moved = moves.add(Row(number, call, parameter, gradient)) if parameter and gradient else None
+            if not parameter or not gradient:
+                moves.window = []
             if moved is not None and moves.is_shown(*moved):
                 followed.is_sure = followed.changes = True
             if moved is not None and moves.whole and not self.inspection.recorder.applied:
@@ -139,10 +133,8 @@ class ByHand(Inspector):
 
     def _judge(self, moves: Moves, move: Sketch, calls: list[Row]) -> None:
         """Report calls that a move leaves out."""
-        read = [one.gradient for one in calls if one.gradient]
-        taken = moves.left_out.taken(last_of(move, read), [one.call for one in calls], read)
-        if taken:
-            told = GradientsDropped(calls=len(calls) - taken, of=len(calls), at_end=False)
+        read = [one.gradient for one in calls]
+        if told := moves.left_out.fact(last_of(move, read)[0], [one.call for one in calls], read):
             self.inspection.recorder.fact(told, moves.window[-1].call.site)
         self._usual = moves.left_out.usual
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
-from mlxprobe.agent.inspectors.work.turns import HELD_BYTES
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.introspection import call_site
@@ -17,7 +16,7 @@ from mlxprobe.agent.patching.signatures import like
 from mlxprobe.agent.patching.temporary_patches import Loans
 from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.sampling.dispatcher import Inspection
-from mlxprobe.agent.sampling.gradient_ledger import Clip
+from mlxprobe.agent.sampling.gradient_ledger import Clip, smallest
 from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.agent.sampling.sketches import share
 from mlxprobe.protocol.facts.updates import ClippedAway, ClippedEverywhere, ClippedWhileScaled
@@ -84,12 +83,9 @@ class Clipping(Inspector):
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
         self._loans.give_back()
         got = lazy_graph.leaves(gradients)
-        self._got = got if sum(one.nbytes for one in got) <= HELD_BYTES else []
-        budget, self._held = HELD_BYTES, []
-        for one in sorted(got, key=lambda one: int(one.nbytes)):
-            budget -= one.nbytes
-            if id(one) not in self._raw and one.size > 1 and budget >= 0:
-                self._held.append(one)
+        held = smallest(got)
+        self._got = got if len(held) == len(got) else []
+        self._held = [one for one in held if id(one) not in self._raw and one.size > 1]
         self._site, self._seen = call_site.blamed(self._clipped_at, call_site.calling())
         self._optimizer = type(optimizer).__name__
         self._model, self._momentum = weak(model), static.setting(optimizer, "momentum", 0.0)
@@ -126,13 +122,14 @@ class Clipping(Inspector):
         given, computed = update.gradients.read(self.inspection.pending), update.calls[-1].gradients
         call = computed.read(self.inspection.pending, update.gradients.arrays)
         factor = share(given, [call]) if given and call else None
-        if factor is not None and 0 < factor < LESS:
-            self._norms.append(norm_of(got))
-            self._factors.append(factor)
+        if factor is None or not 0 < factor < LESS:
+            return
+        self._norms.append(norm_of(got))
+        self._factors.append(factor)
         last = self._norms[-IS_SURE:]
         if len(last) == IS_SURE and max(last) - min(last) <= SAME * max(last):
             self.inspection.recorder.channel.send("sheet", values={"clip_norm": last[-1]})
-            if update.clip is not None and update.clip.limit > 0:
+            if update.clip is not None and 0 < update.clip.limit < math.inf:
                 self._tell_scaled(last[-1], update.clip)
                 self._tell_small(last[-1], update.clip, weights_of(model))
 

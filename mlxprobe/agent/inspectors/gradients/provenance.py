@@ -10,7 +10,6 @@ from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import OURS, SAMPLED, TRACE
 from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.recording.gradient_call import Call
-from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.gradient_ledger import Applied, Clip, Computed
 from mlxprobe.agent.sampling.inspector import Inspector
 
@@ -24,17 +23,13 @@ class Provenance(Inspector):
     builds_on = ("Losses",)
     shadows = True
 
-    def __init__(self, inspection: Inspection) -> None:
-        super().__init__(inspection)
-        self._clip: Clip | None = None
-
     def called(self, call: Call) -> None:
         self.inspection.view.computed.append(Computed(call, self.inspection.view.scalings))
 
     def _clips(self, event: CallEvent) -> None:
         if self.inspection.home.here():
             computed = self.inspection.view.computed
-            self._clip = Clip(event, computed[-1].gradients.arrays if computed else ())
+            self.inspection.view.clip = Clip(event, computed[-1].gradients.arrays if computed else ())
 
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
         view = self.inspection.view
@@ -46,13 +41,10 @@ class Provenance(Inspector):
             calls[0].parameter.arrays.clear()
         weights = dict(lazy_graph.named_leaves(model))
         made = Applied(model, optimizer, gradients, site=call_site.calling(), weights=weights, calls=calls)
-        if self._clip is not None:
-            made.clipped(self._clip, set(map(id, lazy_graph.leaves(gradients))))
+        if view.clip is not None:
+            made.clipped(view.clip, set(map(id, lazy_graph.leaves(gradients))))
         view.applied.append(made)
 
-    def look(self, step: int) -> None:
-        self._clip = None
-
     def forget(self) -> None:
-        self._clip = None
-        self.inspection.view.computed, self.inspection.view.applied = [], []
+        view = self.inspection.view
+        view.computed, view.applied, view.clip = [], [], None
