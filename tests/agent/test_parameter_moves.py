@@ -108,7 +108,7 @@ WAYS: dict[str, tuple[Callable[[float, float], float], int]] = {  # and the elem
 
 def moved(moves: by_hand.Moves, number: int, parameter: list[float], gradient: list[float]) -> bool:
     each = sketch([mx.array(parameter)]), sketch([mx.array(gradient)])
-    found = moves.add(by_hand.Row(number, None, *each))  # type: ignore[arg-type]
+    found = moves.add(by_hand.Row(number, None, *each))
     return found is not None and moves.is_shown(*found)
 
 

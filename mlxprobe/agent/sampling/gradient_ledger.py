@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import Any
@@ -94,6 +95,13 @@ class Applied:
         self.clip = clip
         if clip.unused is None:
             clip.unused = bool(clip.given) and given.issuperset(map(id, clip.given))
+
+    def brief(self) -> Applied:
+        """Return what is kept for the next step: of its gradients the first alone."""
+        kept, (path, gradient) = copy.copy(self), self.first
+        kept.gradients = kept._whole = Held({path: gradient})
+        kept.calls, kept.clip = (), None
+        return kept
 
     def read(self, pending: Pending) -> Sketch | None:
         """Return the sketch of its gradients, once evaluated."""

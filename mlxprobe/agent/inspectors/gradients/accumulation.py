@@ -7,7 +7,7 @@ from typing import Any
 
 from mlxprobe.agent.introspection import call_site, isolated_import
 from mlxprobe.agent.sampling.dispatcher import Inspection
-from mlxprobe.agent.sampling.gradient_ledger import Applied, Computed
+from mlxprobe.agent.sampling.gradient_ledger import Applied
 from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.agent.sampling.sketches import Sketch, last_of, sum_of, weights
 from mlxprobe.protocol.facts.updates import GradientsAccumulated, GradientsDropped, NotCleared
@@ -30,15 +30,15 @@ class LeftOut:
         return self.usual > 1 or self._last[2] > 0
 
     def fact(
-        self, taken: int, calls: Sequence[Computed], read: Sequence[Sketch], at_rest: Callable[[], bool] = lambda: True
+        self, taken: int, kinds: Sequence[object], read: Sequence[Sketch], at_rest: Callable[[], bool] = lambda: True
     ) -> GradientsDropped | None:
         """Take in how many of its last calls an update takes; return a fact where it leaves out others for sure.
 
         It takes as many as usual; or the last of as many calls as always, all at the same weights and of one kind. The
         gradients of those left out may never have been computed: only some calls are `read`.
         """
-        every = len(calls)
-        alike = all(one.kind == calls[0].kind for one in calls) and len({one.values for one in read}) == len(read)
+        every = len(kinds)
+        alike = len(set(kinds)) == 1 and len({one.values for one in read}) == len(read)
         times = self._last[2] if self._last[:2] == (every, taken) else 0
         same = 0 < taken < every and alike and at_rest()
         self._last = (every, taken, times + 1) if same else (0, 0, 0)
@@ -93,7 +93,7 @@ class Accumulation(Inspector):
     def _judge(self, update: Applied, read: list[Sketch], taken: int, share: float) -> None:
         """Report an update that is the sum of all its calls, or leaves some of them out."""
         recorder, every = self.inspection.recorder, len(update.calls)
-        if told := self._left_out.fact(taken, update.calls, read, lambda: self._at_rest(update)):
+        if told := self._left_out.fact(taken, [one.kind for one in update.calls], read, lambda: self._at_rest(update)):
             recorder.fact(told, self._loop)
         if taken == every:
             place, seen = call_site.blamed(self._handed, update.site)

@@ -25,7 +25,7 @@ class Row(NamedTuple):
     """One call of a gradient function: its number, a parameter as it was given, and its gradient."""
 
     number: int
-    call: Computed
+    kind: object
     parameter: Sketch
     gradient: Sketch
 
@@ -118,24 +118,24 @@ class ByHand(Inspector):
             moves: Moves = followed.along
             parameter = call.parameter.read(self.inspection.pending)
             gradient = call.gradients.read(self.inspection.pending, call.parameter.arrays)
-            moved = moves.add(Row(number, call, parameter, gradient)) if parameter and gradient else None
+            moved = moves.add(Row(number, call.kind, parameter, gradient)) if parameter and gradient else None
             if not parameter or not gradient:
                 moves.window = []
             if moved is not None and moves.is_shown(*moved):
                 followed.is_sure = followed.changes = True
             if moved is not None and moves.whole and not self.inspection.recorder.applied:
-                self._judge(moves, *moved)
+                self._judge(moves, *moved, call.site)
             moves.whole = moves.whole or moved is not None
             windows = len(moves.window) > 1 or moves.left_out.awaits
             if self._asked < (ASKED_OF_WINDOWS if windows else 0 if followed.is_known else ASKED):
                 self._asked += 1
                 self.inspection.wanted = True
 
-    def _judge(self, moves: Moves, move: Sketch, calls: list[Row]) -> None:
+    def _judge(self, moves: Moves, move: Sketch, calls: list[Row], site: tuple[str, int]) -> None:
         """Report calls that a move leaves out."""
         read = [one.gradient for one in calls]
-        if told := moves.left_out.fact(last_of(move, read)[0], [one.call for one in calls], read):
-            self.inspection.recorder.fact(told, moves.window[-1].call.site)
+        if told := moves.left_out.fact(last_of(move, read)[0], [one.kind for one in calls], read):
+            self.inspection.recorder.fact(told, site)
         self._usual = moves.left_out.usual
 
     def finish(self) -> None:

@@ -60,7 +60,7 @@ class Misplaced(Inspector):
         if last is not None and updates[0].first[1] is last.first[1] and updates[0].follows(last):
             self._count(updates[0], last)
         given = updates[-1].read(self.inspection.pending)
-        self._last = updates[-1] if given is not None and any(given.values) else None
+        self._last = updates[-1].brief() if given is not None and any(given.values) else None
 
     def _count(self, after: Applied, before: Applied) -> None:
         self._again += 1
