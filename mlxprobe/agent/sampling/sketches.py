@@ -35,8 +35,8 @@ class Sketch:
 
     def joined(self, other: Sketch) -> Sketch:
         """Put the elements of another one behind its own."""
-        noise = math.hypot(self.noise, other.noise)
-        return Sketch(self.values + other.values, max(self.rounding, other.rounding), noise)
+        rounding = max(self.rounding, other.rounding)
+        return Sketch(self.values + other.values, rounding, math.hypot(self.noise, other.noise))
 
 
 class Held:

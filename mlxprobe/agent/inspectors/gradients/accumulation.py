@@ -111,9 +111,7 @@ class Accumulation(Inspector):
         """Report updates that are given what the one before was given, whole, and the new gradients on top of it."""
         recorder = self.inspection.recorder
         (updates, before), self._before = self._before, (recorder.updates, given)
-        made = None
-        if before is not None and updates + 1 == recorder.updates:
-            made = weights(given, [sum_of(calls), before])
+        made = weights(given, [sum_of(calls), before]) if before and updates + 1 == recorder.updates else None
         self._carried = self._carried + 1 if made and made[0] > 0 and abs(made[1] - 1) <= WHOLE else 0
         if self._carried == CARRIED_IS_SURE:
             place, seen = call_site.blamed(self._handed, update.site)

@@ -118,9 +118,8 @@ class ByHand(Inspector):
             moves: Moves = followed.along
             parameter = call.parameter.read(self.inspection.pending)
             gradient = call.gradients.read(self.inspection.pending, call.parameter.arrays)
+            moves.window = moves.window if parameter and gradient else []
             moved = moves.add(Row(number, call.kind, parameter, gradient)) if parameter and gradient else None
-            if not parameter or not gradient:
-                moves.window = []
             if moved is not None and moves.is_shown(*moved):
                 followed.is_sure = followed.changes = True
             if moved is not None and moves.whole and not self.inspection.recorder.applied:
