@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
 import pytest
+from watching import GUARD_S
 
-from mlxprobe.agent.inspectors.gradients.along import Moved
+from mlxprobe.agent.inspectors.gradients import by_hand
 from mlxprobe.agent.recording.parameter_moves import Followed, Moves, paths
+from mlxprobe.agent.sampling.sketches import sketch
+from mlxprobe.schema.observation import Limits, Program
+from mlxprobe.supervisor.watch import observe
 
 
 def fresh() -> dict[str, Any]:
@@ -88,35 +94,50 @@ def test_a_tree_that_leads_back_into_itself_is_followed() -> None:
 
 
 GRADIENTS = [[0.5, -1.0, 2.0, 0.1, -0.3, 0.7, -0.2, 0.4], [0.4, -0.8, 1.5, -0.1, -0.2, 0.5, 0.2, 0.3]]
-WAYS: dict[str, tuple[Callable[[float], float], bool]] = {
-    "descent": (lambda g: -0.1 * g, True),
-    "ascent": (lambda g: 0.1 * g, True),
-    "equal steps against the sign": (lambda g: -0.01 if g > 0 else 0.01, True),
-    "nothing": (lambda _: 0.0, False),
-    "equal steps whatever the sign": (lambda _: 0.01, False),
+NEVER = 99
+WAYS: dict[str, tuple[Callable[[float, float], float], int]] = {  # and the elements from which it is shown
+    "descent": (lambda g, _: -0.1 * g, 1),
+    "ascent": (lambda g, _: 0.1 * g, 1),
+    "descent with weight decay": (lambda g, value: -0.1 * g - 0.01 * value, 1),
+    "equal steps against the sign": (lambda g, _: -0.01 if g > 0 else 0.01, 8),
+    "nothing": (lambda *_: 0.0, NEVER),
+    "equal steps whatever the sign": (lambda *_: 0.01, NEVER),
+    "decay alone": (lambda _, value: -0.1 * value, NEVER),
 }
 
 
-@pytest.mark.parametrize(("way", "shown"), WAYS.values(), ids=WAYS)
-def test_moves_along_gradients_are_told_from_others(way: Callable[[float], float], shown: bool) -> None:
-    moved, values = Moved(), [0.1 * k for k in range(8)]
-    found = moved.is_shown(values)
-    for gradient in map(mx.array, GRADIENTS):
-        moved.slope = lambda gradient=gradient: gradient  # type: ignore[misc]
-        moved.read()
-        values = [value + way(slope) for value, slope in zip(values, gradient.tolist(), strict=True)]
-        found |= moved.is_shown(values)
-    assert found is shown
+def moved(moves: by_hand.Moves, number: int, parameter: list[float], gradient: list[float]) -> bool:
+    each = sketch([mx.array(parameter)]), sketch([mx.array(gradient)])
+    found = moves.add(by_hand.Row(number, None, *each))
+    return found is not None and moves.is_shown(*found)
+
+
+@pytest.mark.parametrize(("way", "least"), WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize("many", [1, 2, 3, 8])
+def test_moves_along_gradients_are_told_from_others(
+    way: Callable[[float, float], float], least: int, many: int
+) -> None:
+    moves, values, found = by_hand.Moves(), [0.1 * k + 0.1 for k in range(many)], False
+    for number in range(24):
+        gradient = [slope * (1 + 0.1 * number) for slope in GRADIENTS[number % 2][:many]]
+        found |= moved(moves, number, values, gradient)
+        values = [value + way(slope, value) for value, slope in zip(values, gradient, strict=True)]
+    assert found is (many >= least)
 
 
 def test_fresh_data_do_not_move_along_their_gradients() -> None:
     mx.random.seed(0)
-    moved = Moved()
-    for _ in range(40):
-        batch = mx.random.normal((16,))
-        assert not moved.is_shown(batch.tolist())
-        moved.slope = lambda batch=batch: 2 * batch  # type: ignore[misc]
-        moved.read()
+    moves = by_hand.Moves()
+    for number in range(40):
+        batch = mx.random.normal((16,)).tolist()
+        assert not moved(moves, number, batch, [2 * value for value in batch])
+
+
+def test_data_that_fade_do_not_move_along_their_gradients() -> None:
+    moves = by_hand.Moves()
+    for number in range(40):
+        batch = [0.9**number * value for value in GRADIENTS[0]]
+        assert not moved(moves, number, batch, GRADIENTS[1])
 
 
 def test_parameters_of_another_form_are_followed_on() -> None:
@@ -132,3 +153,28 @@ def test_parameters_of_another_form_are_followed_on() -> None:
     followed.begins({"": {}}, 0)  # a call that fails ends here
     followed.finish(0)
     assert followed.updates == 8
+
+
+DESCENT = """
+import mlx.core as mx
+mx.random.seed(0)
+x = mx.random.normal((64, 5))
+y = x @ mx.arange(5.0)
+gradient = mx.value_and_grad(lambda w: ((x @ w - y) ** 2).mean())
+w = mx.zeros((5,))
+for _ in range(30):
+    loss, slope = gradient(w)
+    w = w - 0.05 * slope
+    mx.eval({evaluated})
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("evaluated", ["w", "loss", ""])
+def test_updates_by_hand_are_counted_whatever_is_evaluated(evaluated: str, tmp_path: Path) -> None:
+    file = tmp_path / "descent.py"
+    file.write_text(DESCENT.format(evaluated=evaluated))
+    program = Program(name="descent", argv=("script", str(file)), python=sys.executable)
+    limits = Limits(stall_s=20.0, startup_s=GUARD_S, timeout_s=GUARD_S, memory_bytes=4_000_000_000)
+    sheet = observe(program, limits, jit_key="tests").sheet
+    assert (sheet.by_hand, sheet.unfollowed) == (30, 0)

@@ -17,11 +17,10 @@ from mlxprobe.agent.inspectors.data.repeated_batches import Data
 from mlxprobe.agent.inspectors.data.rng_reuse import Draws
 from mlxprobe.agent.inspectors.data.token_ids import Indices
 from mlxprobe.agent.inspectors.gradients.accumulation import Accumulation
-from mlxprobe.agent.inspectors.gradients.along import Along
 from mlxprobe.agent.inspectors.gradients.by_hand import ByHand
 from mlxprobe.agent.inspectors.gradients.clipping import Clipping
-from mlxprobe.agent.inspectors.gradients.foreign import Foreign
-from mlxprobe.agent.inspectors.gradients.reapplied_gradients import Repeats
+from mlxprobe.agent.inspectors.gradients.misplaced_gradients import Misplaced
+from mlxprobe.agent.inspectors.gradients.provenance import Provenance
 from mlxprobe.agent.inspectors.gradients.unclipped import Unclipped
 from mlxprobe.agent.inspectors.gradients.zero_gradients import Gradients
 from mlxprobe.agent.inspectors.losses.axis_misuse import Slips
@@ -77,11 +76,10 @@ ALL: tuple[type[Inspector], ...] = (
     Ties,
     Prints,
     Whence,
+    Provenance,  # after Losses, which counts the factors of the loss; before all that explain updates
     Accumulation,
-    Along,
     ByHand,
-    Repeats,
-    Foreign,
+    Misplaced,
     Drifts,
     Frozen,
     Data,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.sampling.gradient_ledger import Applied, Clip, Computed
 
 Item = TypeVar("Item")
 
@@ -30,6 +31,9 @@ class StepView:
         self.taps: list[Any] = []  # what the losses of the call under way were reduced from
         self.loss_scales: list[tuple[float, call_site.Site]] = []  # against a mean of its positions; the line
         self.mask_site: call_site.Site = call_site.NOWHERE  # where the mask of the first attention is decided
+        self.computed: list[Computed] = []  # gradient calls, in order
+        self.applied: list[Applied] = []  # updates, in order
+        self.clip: Clip | None = None  # the last clipping by norm
         self.related_ids: list[Any] = []  # embedded ids that the targets follow; where there are none, the same ones
 
     def recorded(self) -> tuple[int | None, float | None]:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlxprobe.protocol.facts.ranks import GradientsRead
+from mlxprobe.protocol.least_squares import fit, length, less, total
 from mlxprobe.schema.observation import Observation
 
 Vector = tuple[float, ...]
 SAME = 1e-3  # of a length
 NEAR = 0.02  # of a factor
-APART = 1e-3  # what is left of a direction beside others, by which it is told from them
 NONE = 1e-2  # of the largest weight
 
 
@@ -82,11 +82,11 @@ def _verdict(here: Mapping[int, Read]) -> Verdict | None:
     if any(one.sharded for one in every):
         others = all(one.batch for one in every) and all(len(set(row)) == len(every) for row in _rows(every))
         return Verdict("other batches") if others else None
-    if not _length(given) or any(_differ(one.given, given) for one in every):
+    if not length(given) or any(_differ(one.given, given) for one in every):
         return _by_parameters(every)
     if len({(one.calls, one.batch) for one in every}) == 1 and every[0].batch:
         return Verdict("alike")
-    factor = _weights([_sum([_sum(one.calls) for one in every])], given)
+    factor = _weights([total([total(one.calls) for one in every])], given)
     if factor is not None:
         return _by_factor(factor[0], every)
     return _by_calls(here, given) if len(every[0].calls) > 1 else _by_ranks(here, given)
@@ -99,7 +99,7 @@ def _by_parameters(every: Sequence[Read]) -> Verdict | None:
     for name, part in zip(every[0].of.split(), _parts(every[0].sizes), strict=False):
         given = [one.given[part] for one in every]
         mine = [one.calls[0][part] for one in every]
-        if all(_length(one) and _differ(one, given[0]) for one in given[1:]) and given == mine:
+        if all(length(one) and _differ(one, given[0]) for one in given[1:]) and given == mine:
             own.append(name)
         same += not any(_differ(one, given[0]) for one in given) and all(_differ(one, mine[0]) for one in mine[1:])
     return Verdict("partly", names=tuple(own)) if own and same and len(every[0].calls) == 1 else None
@@ -111,13 +111,13 @@ def _parts(sizes: Sequence[int]) -> Iterator[slice]:
 
 
 def _differ(a: Vector, b: Vector) -> bool:
-    return _length(_less(a, b)) > SAME * _length(b)
+    return length(less(a, b)) > SAME * length(b)
 
 
 def _by_calls(here: Mapping[int, Read], given: Vector) -> Verdict | None:
     """Judge how much each micro-step counts."""
     every = list(here.values())
-    weights = _weights([_sum(some) for some in zip(*(one.calls for one in every), strict=True)], given)
+    weights = _weights([total(some) for some in zip(*(one.calls for one in every), strict=True)], given)
     ratios = [a / b if b else math.inf for a, b in itertools.pairwise(weights or ())]
     return Verdict("reduced again") if ratios and all(_near(one, len(every)) for one in ratios) else None
 
@@ -148,55 +148,11 @@ def _rows(every: Sequence[Read]) -> Iterator[tuple[str, ...]]:
     yield from zip(*(one.batch for one in every), strict=False)
 
 
-def _weights(parts: Sequence[Vector], whole: Vector) -> list[float] | None:
-    """Return the weights by which the parts add up to the whole; None where they do not, or several ways do.
-
-    By orthogonalising the parts: the least squares of a few unknowns.
-    """
-    if 2 * len(parts) > len(whole):
-        return None
-    basis: list[Vector] = []
-    upper: list[list[float]] = []
-    for part in parts:
-        length, rest, row = _length(part), part, []
-        for one in basis:
-            row.append(_dot(one, rest))
-            rest = _less(rest, _times(one, row[-1]))
-        if not length or _length(rest) < APART * length:
-            return None
-        row.append(_length(rest))
-        basis.append(_times(rest, 1 / row[-1]))
-        upper.append(row)
-    along = [_dot(one, whole) for one in basis]
-    rest = _less(whole, _sum([_times(one, much) for one, much in zip(basis, along, strict=True)]))
-    if not _length(rest) <= SAME * _length(whole):
-        return None
-    weights: list[float] = []
-    for k in reversed(range(len(parts))):
-        later = sum(upper[j][k] * weights[len(parts) - 1 - j] for j in range(k + 1, len(parts)))
-        weights.append((along[k] - later) / upper[k][k])
-    return weights[::-1]
+def _weights(parts: Sequence[Sequence[float]], whole: Vector) -> tuple[float, ...] | None:
+    """Return the weights by which the parts add up to the whole; None where they do not, or several ways do."""
+    found = fit(parts, whole)
+    return found.weights if found is not None and found.left <= SAME * length(whole) else None
 
 
 def _near(value: float, wanted: float) -> bool:
     return abs(value - wanted) <= NEAR * wanted
-
-
-def _dot(a: Vector, b: Vector) -> float:
-    return sum(x * y for x, y in zip(a, b, strict=False))
-
-
-def _length(a: Vector) -> float:
-    return math.sqrt(_dot(a, a))
-
-
-def _less(a: Vector, b: Vector) -> Vector:
-    return tuple(x - y for x, y in zip(a, b, strict=False))
-
-
-def _times(a: Vector, much: float) -> Vector:
-    return tuple(much * x for x in a)
-
-
-def _sum(parts: Collection[Vector]) -> Vector:
-    return tuple(map(sum, zip(*parts, strict=False)))

@@ -6,12 +6,12 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from mlxprobe.agent.graph import lazy_graph
-from mlxprobe.agent.inspectors.gradients.accumulation import TOLERANCE
 from mlxprobe.agent.inspectors.work.turns import HELD_BYTES, HELD_SHARE
 from mlxprobe.agent.introspection import lora_detection
 from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.inspector import Inspector
+from mlxprobe.agent.sampling.sketches import TOLERANCE
 from mlxprobe.protocol.facts.adapters import AdapterWithBase
 
 MOST = 3  # weights that are looked at, with their factors

@@ -7,10 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
-from mlxprobe.agent.inspectors.work.turns import HELD_BYTES
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
-from mlxprobe.agent.intercept.states import OURS, SAMPLED, TRACE
 from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.introspection.trees import weak
 from mlxprobe.agent.patching import static
@@ -18,7 +16,9 @@ from mlxprobe.agent.patching.signatures import like
 from mlxprobe.agent.patching.temporary_patches import Loans
 from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.gradient_ledger import Clip, smallest
 from mlxprobe.agent.sampling.inspector import Inspector
+from mlxprobe.agent.sampling.sketches import share
 from mlxprobe.protocol.facts.updates import ClippedAway, ClippedEverywhere, ClippedWhileScaled
 
 BOUNDS = "clip", "minimum", "maximum"
@@ -33,10 +33,8 @@ class Clipping(Inspector):
     """Count the elements that have exactly the largest absolute value of all, where the program changed gradients."""
 
     emits = (".clip_norm", ClippedAway, ClippedEverywhere, ClippedWhileScaled)
-    observes = (
-        Observe("mlx.core.sign", "_takes_signs"),
-        Observe("mlx.optimizers.optimizers.clip_grad_norm", "_clips", needs=SAMPLED, never=OURS | TRACE),
-    )
+    observes = (Observe("mlx.core.sign", "_takes_signs"),)
+    builds_on = ("Provenance",)
     shadows = True
     passes = 1
 
@@ -48,24 +46,17 @@ class Clipping(Inspector):
         self._loans = Loans()
         self._seen = ""
         self._signs = self._wants_signs = False  # whether the program has asked for signs since its gradients
-        self._given: dict[str, Any] = {}  # a call's gradients, where all of them may be held
-        self._pairs: list[tuple[Any, Any]] = []  # those, and what the optimizer got for them
+        self._got: list[Any] = []  # by the optimizer, where all of them may be held
         self._norms: list[float] = []  # of gradients that were scaled down as one
         self._factors: list[float] = []  # by which they were
         self._model: Callable[[], Any] = weak(None)
         self._momentum = 0.0
-        self._limit: tuple[float, tuple[str, int]] | None = None  # of a call of MLX's own, and its place
         self._optimizer = ""
         self._updates = 0  # looks
         self._looks: list[tuple[float, float]] = []  # the largest value, and the share of elements that have it
 
     def _takes_signs(self, event: CallEvent) -> None:
         self._signs = True
-
-    def _clips(self, event: CallEvent) -> None:
-        limit = event["max_norm"]
-        if self.inspection.home.here() and static.is_a(limit, (int, float)):
-            self._limit = float(limit), call_site.calling()
 
     def _follow(self) -> None:
         """Hear of what bounds raw gradients, up to their update."""
@@ -85,21 +76,16 @@ class Clipping(Inspector):
         return clip
 
     def called(self, call: Call) -> None:
-        self._signs, self._limit, self._clipped_at = False, None, call_site.NOWHERE
+        self._signs, self._clipped_at = False, call_site.NOWHERE
         self._follow()
         self._raw = {id(one) for one in lazy_graph.leaves(call.gradients)}
-        named = lazy_graph.named_leaves(call.gradients)
-        self._given = dict(named) if sum(one.nbytes for _, one in named) <= HELD_BYTES else {}
 
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
         self._loans.give_back()
-        got, given, self._given = dict(lazy_graph.named_leaves(gradients)), self._given, {}
-        self._pairs = [(given[path], one) for path, one in got.items()] if got.keys() == given.keys() else []
-        budget, self._held = HELD_BYTES, []
-        for one in sorted(lazy_graph.leaves(gradients), key=lambda one: int(one.nbytes)):
-            budget -= one.nbytes
-            if id(one) not in self._raw and one.size > 1 and budget >= 0:
-                self._held.append(one)
+        got = lazy_graph.leaves(gradients)
+        held = smallest(got)
+        self._got = got if len(held) == len(got) else []
+        self._held = [one for one in held if id(one) not in self._raw and one.size > 1]
         self._site, self._seen = call_site.blamed(self._clipped_at, call_site.calling())
         self._optimizer = type(optimizer).__name__
         self._model, self._momentum = weak(model), static.setting(optimizer, "momentum", 0.0)
@@ -107,7 +93,7 @@ class Clipping(Inspector):
 
     def forget(self) -> None:
         self._loans.give_back()
-        self._raw, self._held, self._given, self._pairs, self._model = set(), [], {}, [], weak(None)
+        self._raw, self._held, self._got, self._model = set(), [], [], weak(None)
 
     def look(self, step: int) -> None:
         held, self._held = self._held, []
@@ -127,46 +113,47 @@ class Clipping(Inspector):
             self._judge(limit, at_limit / (at_limit + between), between)
 
     def _follow_norm(self) -> None:
-        """See whether all gradients were scaled by one factor, and whether to the norm of the looks before."""
-        pairs, self._pairs, model, self._model = self._pairs, [], self._model(), weak(None)
-        if not pairs or self.inspection.pending([one for pair in pairs for one in pair]):
+        """See whether the last call's gradients were scaled by one factor, and whether to the norm of looks before."""
+        got, self._got, model, self._model = self._got, [], self._model(), weak(None)
+        update = self.inspection.view.applied[-1] if got and self.inspection.view.applied else None
+        if update is None or not update.calls or self.inspection.pending(got):
             return
-        before, after = (math.sqrt(sum(map(square, side))) for side in zip(*pairs, strict=True))
         self._updates += 1
-        if not 0 < after < LESS * before < math.inf:
+        given, computed = update.gradients.read(self.inspection.pending), update.calls[-1].gradients
+        call = computed.read(self.inspection.pending, update.gradients.arrays)
+        factor = share(given, [call]) if given and call else None
+        if factor is None or not 0 < factor < LESS:
             return
-        factor = after / before
-        if all(abs(root - factor * of) <= SAME * after for of, root in [roots(pair) for pair in pairs]):
-            self._norms.append(after)
-            self._factors.append(factor)
+        self._norms.append(norm_of(got))
+        self._factors.append(factor)
         last = self._norms[-IS_SURE:]
         if len(last) == IS_SURE and max(last) - min(last) <= SAME * max(last):
             self.inspection.recorder.channel.send("sheet", values={"clip_norm": last[-1]})
-            self._tell_scaled(last[-1])
-            self._tell_small(last[-1], weights_of(model) if self._limit else [])
+            if update.clip is not None and 0 < update.clip.limit < math.inf:
+                self._tell_scaled(last[-1], update.clip)
+                self._tell_small(last[-1], update.clip, weights_of(model))
 
-    def _tell_small(self, norm: float, weights: list[Any]) -> None:
+    def _tell_small(self, norm: float, clip: Clip, weights: list[Any]) -> None:
         """Tell of updates that were all scaled to a small part, beside the size of what they move."""
         clipped = len(self._factors) == self._updates >= LOOKS and max(self._factors) < SMALL
         if clipped and self._optimizer == "SGD" and weights and not self.inspection.pending(weights):
-            size, (limit, site) = math.sqrt(sum(map(square, weights))), self._limit or (0.0, call_site.NOWHERE)
             told = ClippedAway(
                 norm=norm,
-                limit=limit,
+                limit=clip.limit,
                 times=1 / max(self._factors),
-                size=size,
+                size=norm_of(weights),
                 looks=self._updates,
                 momentum=float(self._momentum),
             )
-            self.inspection.recorder.revise(told, site)
+            self.inspection.recorder.revise(told, clip.site)
 
-    def _tell_scaled(self, norm: float) -> None:
+    def _tell_scaled(self, norm: float, clip: Clip) -> None:
         """Tell of gradients that were clipped, and then divided by a power of two: by what their loss was scaled."""
-        limit, site = self._limit or (0.0, call_site.NOWHERE)
-        power = math.log2(limit / norm) if limit > 0 else 0.0
+        power = math.log2(clip.limit / norm)
         if power > LEAST_POWER and abs(2 ** (power - round(power)) - 1) <= SAME:
-            told = ClippedWhileScaled(limit=limit, scale=2.0 ** round(power), norm=norm, optimizer=self._optimizer)
-            self.inspection.recorder.fact(told, site)
+            scale = 2.0 ** round(power)
+            told = ClippedWhileScaled(limit=clip.limit, scale=scale, norm=norm, optimizer=self._optimizer)
+            self.inspection.recorder.fact(told, clip.site)
 
     def _judge(self, limit: float, share: float, between: float) -> None:
         """Remember looks at one limit; where no element lies between, these may be signs that the program wants."""
@@ -187,13 +174,8 @@ def weights_of(model: Any) -> list[Any]:
     return lazy_graph.leaves(model.trainable_parameters() if static.is_module(model) else model)
 
 
-def square(array: Any) -> float:
-    """Return the sum of squares."""
+def norm_of(arrays: list[Any]) -> float:
+    """Return the norm of all of them."""
     import mlx.core as mx
 
-    return lazy_graph.number((array.astype(mx.float32) ** 2).sum())
-
-
-def roots(pair: tuple[Any, Any]) -> list[float]:
-    """Return the norms of a gradient, and of what has become of it."""
-    return [math.sqrt(square(one)) for one in pair]
+    return math.sqrt(sum(lazy_graph.number((one.astype(mx.float32) ** 2).sum()) for one in arrays))

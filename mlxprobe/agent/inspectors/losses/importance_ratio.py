@@ -10,6 +10,7 @@ from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.losses import ProbabilityRatio
+from mlxprobe.protocol.least_squares import dot
 
 LOOKS = 40
 
@@ -56,8 +57,7 @@ class Ratios(Inspector):
 def correlation(a: list[float], b: list[float]) -> float | None:
     """Return how two series go together; None where one of them does not vary, or is not finite."""
     means = sum(a) / len(a), sum(b) / len(b)
-    pairs = [(x - means[0], y - means[1]) for x, y in zip(a, b, strict=True)]
-    sizes = sum(x * x for x, _ in pairs), sum(y * y for _, y in pairs)
-    if not all(1e-6 * len(a) < one < math.inf for one in sizes):
-        return None
-    return sum(x * y for x, y in pairs) / math.sqrt(sizes[0] * sizes[1])
+    x, y = ([one - mean for one in each] for each, mean in zip((a, b), means, strict=True))
+    sizes = dot(x, x), dot(y, y)
+    varied = all(1e-6 * len(a) < one < math.inf for one in sizes)
+    return dot(x, y) / math.sqrt(sizes[0] * sizes[1]) if varied else None

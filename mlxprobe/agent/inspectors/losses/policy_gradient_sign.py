@@ -13,6 +13,7 @@ from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.agent.sampling.step_view import taken
 from mlxprobe.protocol.facts.losses import Worth
+from mlxprobe.protocol.least_squares import dot, length
 
 GOOD = r"(?i)adv|return|reward|gain|score|benefit"
 BAD = r"(?i)cost|loss|penal|regret|old|ref|log|prob|neg"
@@ -74,7 +75,5 @@ def _along(weights: Any, worth: Any) -> float | None:
         return None
     each = lazy_graph.numbers(mx.sum(weights.reshape(worth.size, -1).astype(mx.float32), axis=1))
     worths = lazy_graph.numbers(worth)
-    sizes = sum(one * one for one in each), sum(one * one for one in worths)
-    if not all(0 < one < math.inf for one in sizes):
-        return None
-    return sum(a * b for a, b in zip(each, worths, strict=True)) / math.sqrt(sizes[0] * sizes[1])
+    size = length(each) * length(worths)
+    return dot(each, worths) / size if 0 < size < math.inf else None

@@ -12,14 +12,15 @@ from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.patching import static
 from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.gradient_ledger import Applied
 from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.agent.sampling.overhead_budget import is_landmark
 from mlxprobe.agent.wire.ranks import declared
 from mlxprobe.protocol.facts.ranks import GradientsRead, StatisticsRead
 
-MANY = 4  # parameters
+MANY = 4  # arrays of a batch
 TOLD = 20  # elements of each gradient: more than unknown weights
-CALLS = 6  # of a step
+CALLS = 6  # of an update
 SHARDED = "mlx.nn.layers.distributed"
 
 
@@ -27,54 +28,42 @@ class Reduced(Inspector):
     """Take some elements of a few gradients at the steps that all ranks look at, once their program has them."""
 
     emits = (GradientsRead, StatisticsRead)
-    builds_on = ("Shares",)
+    builds_on = ("Provenance", "Shares")
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._among_others = declared()[0] >= 0
-        self._calls: list[dict[str, Any]] = []
-        self._given: dict[str, Any] = {}
         self._batch: list[Any] = []
         self._sharded = False
-        self._kind = ""
         self._rows = 0
         self._site = call_site.NOWHERE
         self._counts: tuple[str, Any] | None = None  # a module that counts statistics: it may outlive its model with us
 
     def called(self, call: Call) -> None:
-        if not self._among_others or self._given or len(self._calls) > CALLS:
+        if not self._among_others:
             return
         if self._counts is None and call.model is not None:
             self._counts = counting(call.model)
-        named = {path: one for path, one in lazy_graph.named_leaves(call.gradients) if one.size}
-        if not self._calls:
-            small = [(one.ndim < 2, int(one.size), path) for path, one in named.items()]
-            chosen = [path for *_, path in sorted(small) if named[path].nbytes <= HELD_BYTES / MANY][:MANY]
+        if len(self.inspection.view.computed) == 1:
             batch = [one for _, one in unique(call.data) if one.ndim > 1 and one.nbytes <= HELD_BYTES]
             self._batch, self._rows = batch[:MANY], max((int(one.shape[0]) for one in batch), default=0)
             self._site = call.site
-        else:
-            chosen = list(self._calls[0])
-        self._calls.append({path: named[path] for path in chosen if path in named})
 
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
-        if not self._calls or self._given:
-            return
-        named = dict(lazy_graph.named_leaves(gradients))
-        self._given = {path: named[path] for path in self._calls[0] if path in named}
-        self._kind = type(optimizer).__name__
-        modules = model.modules() if static.is_module(model) else ()
-        self._sharded = any(type(one).__module__ == SHARDED for one in modules)
+        if self._among_others and len(self.inspection.view.applied) == 1:
+            modules = model.modules() if static.is_module(model) else ()
+            self._sharded = any(type(one).__module__ == SHARDED for one in modules)
 
     def look(self, step: int) -> None:
-        if is_landmark(step) and self._given and 0 < len(self._calls) <= CALLS:
-            self._tell(step)
+        applied = self.inspection.view.applied
+        if self._among_others and is_landmark(step) and applied and 0 < len(applied[0].calls) <= CALLS:
+            self._tell(step, applied[0])
         self.forget()
 
-    def _tell(self, step: int) -> None:
-        every = [*self._calls, self._given]
-        paths = list(self._given)
-        if not paths or any(list(one) != paths for one in every):
+    def _tell(self, step: int, update: Applied) -> None:
+        every = [*(one.gradients.arrays for one in update.calls), update.gradients.arrays]
+        paths = list(update.gradients.arrays)
+        if not paths or any(path not in one for one in every for path in paths):
             return
         arrays = [*(one[path] for one in every for path in paths), *self._batch]
         if self.inspection.count("reduced", arrays) != 0:
@@ -83,18 +72,18 @@ class Reduced(Inspector):
         share = TOLD // len(paths)
         some = [one[:: -(-len(one) // share)] for one in values]
         known = self.inspection.view.loss_scales
-        scale, site = known[0] if len(known) == 1 and len(self._calls) == 1 else (0.0, call_site.NOWHERE)
+        scale, site = known[0] if len(known) == 1 and len(update.calls) == 1 else (0.0, call_site.NOWHERE)
         self.inspection.recorder.revise(
             GradientsRead(
                 at=step,
                 of=" ".join(paths)[:200],
-                calls=len(self._calls),
+                calls=len(update.calls),
                 values=tuple(float(f"{value:.7g}") for one in some for value in one),
                 sizes=tuple(map(len, some[: len(paths)])),
                 batch=tuple(f"{digest(one)[-1]:08x}" for one in self._batch),
                 rows=self._rows,
                 sharded=self._sharded,
-                optimizer=self._kind,
+                optimizer=update.optimizer_kind,
                 scale=scale,
                 scaled_at=f"{site[0]}:{site[1]}",
             ),
@@ -118,7 +107,7 @@ class Reduced(Inspector):
         self.inspection.recorder.revise(told, self._site)
 
     def forget(self) -> None:
-        self._calls, self._given, self._batch = [], {}, []
+        self._batch = []
 
 
 def counting(model: Any) -> tuple[str, Any] | None:

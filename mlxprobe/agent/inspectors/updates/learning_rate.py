@@ -83,7 +83,7 @@ class Rates(Inspector):
         Observe("mlx.optimizers.optimizers.Adam.__init__", "_made_adam", after=True),
         Observe("mlx.optimizers.optimizers.Optimizer.__init__", "_made_optimizer", after=True),
     )
-    builds_on = ("Along",)
+    builds_on = ("ByHand",)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
