@@ -59,8 +59,8 @@ ROW = ProgramRecord(
     findings=(),
     losses=(Reading(step=1, value=4.933), Reading(step=60, value=4.463)),
     step_s=(0.6, 0.1, 0.1, 0.1),
-    worst_step=1,
-    worst_step_s=0.6,
+    worst_step=3,
+    worst_step_s=0.3,
     sheet=SHEET,
 )
 
@@ -89,8 +89,8 @@ def test_a_sheet_says_each_fact_once_and_judges_nothing() -> None:
         (
             "time",
             "10 s from the first gradient call to the last evaluation: "
-            "steps 80%, between steps 20% (most of it at a.py:25); the median step 100 ms, the slowest 600 ms "
-            "(number 1), each up to where the next begins",
+            "steps 80%, between steps 20% (most of it at a.py:25); median step 100 ms, first 600 ms, slowest after it "
+            "300 ms (step 3); a step ends where the next begins",
         ),
         ("memory", "peak 5.2 MB, reached in: steps"),
         ("files", "read model.safetensors; wrote adapters.safetensors"),
