@@ -33,7 +33,6 @@ class Made:
 
     It is an `outer` one where no other module that is listened to has called it. The results themselves are let go: a
     backward pass that a program has made small would hold them all.
-
     """
 
     def __init__(
