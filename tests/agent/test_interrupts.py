@@ -28,12 +28,11 @@ from mlxprobe.agent.hooks.threads import Threads
 from mlxprobe.agent.hooks.updates import Updates
 from mlxprobe.agent.inspectors.adapters.lora_fuse_error import Fusing
 from mlxprobe.agent.inspectors.data import token_ids
-from mlxprobe.agent.inspectors.models import functional
 from mlxprobe.agent.inspectors.updates.optimizer_recreation import Renewals
 from mlxprobe.agent.intercept.events import Binding, CallEvent
 from mlxprobe.agent.intercept.guarded import guarded
 from mlxprobe.agent.intercept.intercepts import Intercepts, Observe
-from mlxprobe.agent.introspection import call_site, lora_detection, trees
+from mlxprobe.agent.introspection import call_site, trees
 from mlxprobe.agent.introspection.lora_detection import Adapter, Matrix
 from mlxprobe.agent.introspection.side_effects import Effects
 from mlxprobe.agent.introspection.trees import Saved
@@ -41,7 +40,8 @@ from mlxprobe.agent.patching import interrupts
 from mlxprobe.agent.patching.interrupts import QUIETLY, Quietly, comes_from_outside
 from mlxprobe.agent.recording.call_context import Nesting
 from mlxprobe.agent.recording.recorder import Recorder
-from mlxprobe.agent.replay.call import again
+from mlxprobe.agent.replay import adapter_scale
+from mlxprobe.agent.replay.sandbox import Sandbox
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.wire import bound
 
@@ -262,17 +262,17 @@ def evaluates_late(monkeypatch: pytest.MonkeyPatch) -> dict[str, Callable[[], An
     inspection: Any = SimpleNamespace(intercepts=None)
     layer = nn.Linear(3, 3)
     parts = [Matrix(key, layer, "weight", shape) for key, shape in (("b", (3, 3)), ("l", (3, 1)), ("r", (1, 3)))]
-    for owner, name in ((lora_detection, "_scale"), (lazy_graph, "number"), (Effects, "visit")):
+    for owner, name in ((adapter_scale, "_scale"), (lazy_graph, "number"), (Effects, "visit")):
         monkeypatch.setattr(owner, name, lambda *_: interrupt())
     monkeypatch.setattr(lazy_graph, "pending", lambda _: 0)
     monkeypatch.setattr(token_ids, "speaks", lambda: True)
     return {
-        "a call made anew": lambda: again(None, interrupt),
-        "a layer": lambda: lora_detection.adds(Adapter("", layer, *parts)),
+        "a call made anew": lambda: Sandbox(Nesting()).call(interrupt),
+        "a layer": lambda: adapter_scale.adds(Adapter("", layer, *parts), Nesting()),
         "ids of a trace": lambda: token_ids.Baked(inspection).traced(call_site.NOWHERE, late),
         "ids": lambda: token_ids.Indices(inspection)._compare_with_table("target", mx.array([1]), 2, call_site.NOWHERE),
         "a fused weight": lambda: Fusing(inspection)._where_it_can_be(interrupt),
-        "a function": lambda: functional.Reading([]).visit(sys._getframe()),
+        "a function": lambda: Sandbox(Nesting())._read(sys._getframe()),
     }
 
 

@@ -10,7 +10,9 @@ import pytest
 from mlx import nn
 
 from mlxprobe.agent.introspection.lora_config import declared
-from mlxprobe.agent.introspection.lora_detection import adds, find, readings
+from mlxprobe.agent.introspection.lora_detection import find, readings
+from mlxprobe.agent.recording.call_context import Nesting
+from mlxprobe.agent.replay.adapter_scale import adds
 
 
 class Layer(nn.Module):  # type: ignore[misc]  # mlx.nn has no types
@@ -71,14 +73,14 @@ def test_an_adapter_is_found_with_its_rank_and_scale_and_left_as_it_was(layer: L
     before = dict(layer)
     (one,) = find(nn.Sequential(layer, nn.ReLU()))
     assert one.rank == 4
-    assert adds(one) == pytest.approx(3.0, rel=1e-3)
+    assert adds(one, Nesting()) == pytest.approx(3.0, rel=1e-3)
     assert layer.training
     assert all(layer[name] is held for name, held in before.items())
 
 
 @pytest.mark.parametrize("layer", OTHERS.values(), ids=OTHERS)
 def test_what_has_the_form_of_an_adapter_and_does_something_else_is_none(layer: nn.Module) -> None:
-    assert [adds(one) for one in find(layer)] == [None]
+    assert [adds(one, Nesting()) for one in find(layer)] == [None]
 
 
 def test_a_layer_of_four_matrices_has_no_adapter() -> None:

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
-from mlxprobe.agent.introspection import call_site, code_ownership, side_effects
+from mlxprobe.agent.introspection import call_site, code_ownership
 from mlxprobe.agent.introspection.side_effects import Effects, followed, guard
-from mlxprobe.agent.patching.interrupts import ElsewhereError, Stop
+from mlxprobe.agent.patching.interrupts import Stop
+from mlxprobe.agent.recording.call_context import Nesting
+from mlxprobe.agent.replay.sandbox import Refused, Sandbox
 
 HARMLESS = {
     "makes a list of its own": "out = []\n    out.append(x)\n    return out",
@@ -204,17 +206,15 @@ def test_a_call_that_goes_where_the_one_that_was_read_did_not_is_stopped(
     assert "nothing" not in given or given["nothing"] == []
 
 
-def test_a_call_that_does_not_end_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(side_effects, "REPLAY_WITHIN_S", 0.2)
-
+def test_a_call_that_does_not_end_is_stopped() -> None:
     def searches() -> None:
         while True:
             len("")
 
     effects = Effects()
     effects.codes.add(searches.__code__)
-    with pytest.raises(ElsewhereError), side_effects.guarded_by(effects):
-        searches()
+    with pytest.raises(Refused, match="does not end"):
+        Sandbox(Nesting(), effects=effects).call(searches)
     assert sys.getprofile() is None
 
 

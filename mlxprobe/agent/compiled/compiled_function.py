@@ -26,6 +26,7 @@ from mlxprobe.agent.recording.gradient_call import Call, loss_in
 from mlxprobe.agent.recording.parameter_moves import Followed, Path, paths
 from mlxprobe.agent.recording.phase_timer import TRACING
 from mlxprobe.agent.recording.recorder import Recorder
+from mlxprobe.agent.replay.sandbox import Sandbox
 from mlxprobe.agent.sampling.dispatcher import LAZY_AT_MOST, Inspection
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.compilation import NotLookedInside, StateNotCaptured
@@ -209,20 +210,21 @@ class Compiled:
         """Look into the first call, from the state that it began with; its random numbers cannot be drawn again."""
         if self._constants.drawn:
             return
-        now = Saved(self._given)
-        before.put_back()
-        try:
+
+        def look() -> None:
+            before.put_back()
             self._look_inside(args, kwargs, shadows, draws=False)
-        finally:
-            now.put_back()
+
+        Sandbox(self._inspection.nesting, self._given, draws=False).run(look)
 
     def _look_inside(self, args: Any, kwargs: Any, shadows: Shadows, *, draws: bool = True) -> None:
         known = [one for pairs in self._trained.values() for pair in pairs for one in pair]
         known += [*self._models, *self._effects.roots]
-        saved = Saved(self._given, [model for one in known if (model := one()) is not None])
-        why = shadows.obstacle(self._effects, saved)
+        live = [model for one in known if (model := one()) is not None]
+        sandbox = Sandbox(self._inspection.nesting, self._given, live, effects=self._effects, draws=draws)
+        why = shadows.obstacle(sandbox)
         self._inspection.returned = bool(self._returned.get(branch(args, kwargs)))
-        why = why or shadows.take(self._function, (args, kwargs), saved, self._effects, draws=draws)
+        why = why or shadows.take(self._function, (args, kwargs), sandbox)
         if why and why != self._why and draws:  # of a first call: an optimizer may not have set up its state
             self._why = why
             self._recorder.fact(NotLookedInside(why=why), self._site)

@@ -6,16 +6,16 @@ costs is paid from the inspection's share of time; functions whose second call c
 
 from __future__ import annotations
 
+import math
 import os
-import sys
 from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.introspection import isolated_import
-from mlxprobe.agent.introspection.side_effects import Effects, guard
-from mlxprobe.agent.introspection.trees import Saved, SavedKey, lent
+from mlxprobe.agent.introspection.trees import lent
 from mlxprobe.agent.patching.interrupts import Stop, let_through
 from mlxprobe.agent.recording.call_context import Nesting
+from mlxprobe.agent.replay.sandbox import Sandbox
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.overhead_budget import SHARE, is_landmark
 from mlxprobe.agent.wire import bound
@@ -34,8 +34,6 @@ class Shadows:
     def __init__(self, inspection: Inspection, nesting: Nesting) -> None:
         self._inspection = inspection
         self._nesting = nesting
-        self._disable: Callable[[], None] = lambda: None
-        self._enable: Callable[[], None] = lambda: None
         self._on_cpu: Callable[[], bool] = lambda: False
         self._taken = 0
         self._cost_s = self._spent_s = 0.0
@@ -44,7 +42,6 @@ class Shadows:
 
     def install(self, mx: Any) -> None:
         """Take what `mlx.core` offers, before it is wrapped."""
-        self._disable, self._enable = mx.disable_compile, mx.enable_compile
         self._on_cpu = lambda: bool(mx.default_device() == mx.cpu)
 
     def is_due(self, step: int) -> bool:
@@ -57,21 +54,17 @@ class Shadows:
         paid_s = max(CHEAP_S, POWERS_SHARE * elapsed_s) if is_landmark(step) else SHARE * elapsed_s
         return self._spent_s + self._cost_s <= paid_s
 
-    def obstacle(self, effects: Effects, saved: Saved) -> str:
-        """Say why there can be no shadow of a function; empty where there can."""
-        if self._nesting.talks or any(name in os.environ for name in RANKS):
+    def obstacle(self, sandbox: Sandbox) -> str:
+        """Return the reason why there can be no shadow of a function; empty where there can."""
+        if any(name in os.environ for name in RANKS):
             return "it may talk to other ranks"
-        if effects.found:
-            return f"a second call could show: it {effects.found}"
-        if any(one not in saved for one in effects.changed):
-            return "it writes to a module that is not captured"
+        if why := sandbox.obstacle():
+            return why
         if self._nesting.peaks.own() > SMALL_SHARE * self_process.memory_bytes():
             return "an eager run would need too much memory"
         return ""
 
-    def take(
-        self, function: Callable[..., Any], given: tuple[Any, Any], saved: Saved, effects: Effects, *, draws: bool
-    ) -> str:
+    def take(self, function: Callable[..., Any], given: tuple[Any, Any], sandbox: Sandbox) -> str:
         """Run a function eagerly; return why not, where its state is still to be computed, or it does not run so.
 
         Where the program evaluates each loss and no more, this step's will compute what the state waits for. Otherwise
@@ -80,14 +73,14 @@ class Shadows:
         inspection, unevaluated = self._inspection, "its state is not evaluated when it is called"
         if inspection.recorder.lazy_steps > 1:
             return unevaluated
-        waits = inspection.pending(saved.arrays()) > 0 and not inspection.recorder.losses.is_evaluated
+        waits = inspection.pending(sandbox.arrays()) > 0 and not inspection.recorder.losses.is_evaluated
         began, self._taken = self._clocks(), self._taken + 1
         imported_s, kernels = isolated_import.importing_s(), inspection.looks.kernels.watch()
         try:
             self._nesting.shadow, self._nesting.glances = True, waits
-            inspection.shadow(lambda: self._run(function, given, saved, effects, draws=draws))
+            inspection.shadow(lambda: sandbox.run(self._run, function, given, sandbox))
         except Stop:
-            return unevaluated if waits else ""
+            return unevaluated if waits else sandbox.obstacle()
         except Exception as error:
             let_through(error)
             return f"it does not run without mx.compile ({type(error).__name__})"
@@ -105,29 +98,11 @@ class Shadows:
         """Read the clocks that a cost is the least of: what others compute is not ours; a GPU's work shows in one."""
         return (bound.monotonic(), bound.process_time()) if self._on_cpu() else (bound.monotonic(),)
 
-    def _run(
-        self, function: Callable[..., Any], given: tuple[Any, Any], saved: Saved, effects: Effects, *, draws: bool
-    ) -> None:
-        """Run a function with its state lent to it, and put everything back, whatever is raised meanwhile."""
-        profile, random = sys.getprofile(), None
-        try:
-            random = SavedKey() if draws else None
-            self._disable()
-            saved.lend()
-            with self._nesting.peaks.hidden():
-                sys.setprofile(guard(effects))
-                function(*lent(given[0]), **lent(given[1]))
-                self._inspection.look_inside()
-        finally:
-            sys.setprofile(profile)
-            try:
-                self._put_back(saved, random)
-            except BaseException:  # a signal handler of the program's has raised: that goes on once all is as it was
-                self._put_back(saved, random)
-                raise
+    def _run(self, function: Callable[..., Any], given: tuple[Any, Any], sandbox: Sandbox) -> None:
+        """Run a function, and what looks at it while its results are there."""
 
-    def _put_back(self, saved: Saved, random: SavedKey | None) -> None:
-        if random is not None:
-            random.put_back()
-        saved.put_back()
-        self._enable()
+        def looked_into() -> None:
+            function(*lent(given[0]), **lent(given[1]))
+            self._inspection.look_inside()
+
+        sandbox.guarded(looked_into, within_s=math.inf)

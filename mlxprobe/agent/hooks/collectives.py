@@ -18,6 +18,7 @@ from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Intercepts, Observe
 from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.patching import static
+from mlxprobe.agent.patching.interrupts import Stop
 from mlxprobe.agent.recording.call_context import Nesting
 from mlxprobe.agent.recording.recorder import Recorder
 from mlxprobe.agent.sampling.overhead_budget import is_landmark
@@ -116,6 +117,9 @@ class Collectives:
         return known[1] if known else WORLD
 
     def _builds(self, event: CallEvent) -> None:
+        if self._nesting.replays and self._size > 1:
+            self._nesting.talks = True
+            raise Stop
         if self._size == 1 or self._recorder.deaf:
             return
         names = MESSAGES.get(event.function, ("x",))

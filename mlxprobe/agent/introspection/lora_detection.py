@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from mlxprobe.agent.introspection.trees import Saved, is_array, put
+from mlxprobe.agent.introspection.trees import is_array
 from mlxprobe.agent.patching import static
-from mlxprobe.agent.patching.interrupts import let_through
 
 MATRICES = 3  # a base and its two factors: whatever holds more is no adapter
 SCALES = ("scale", "scaling", "lora_scale", "lora_scaling", "multiplier")
 ALPHAS, RANKS = ("alpha", "lora_alpha"), ("rank", "r", "lora_rank", "lora_r")
-ROWS = 4
-NEAR = 0.02  # of the adapter's own part
 
 
 class Matrix(NamedTuple):
@@ -152,72 +149,3 @@ def readings(said: dict[str, float], rank: int = 0) -> set[float]:
     ranks = [said[name] for name in RANKS if said.get(name)] or [float(rank)] * bool(rank)
     alphas = [said[name] for name in ALPHAS if name in said]
     return {round(alpha / by, 6) for alpha in alphas for r in [1.0, *ranks] for by in (r, r**0.5)}
-
-
-def adds(adapter: Adapter) -> float | None:
-    """Return the scale with which a layer adds the product to its base; None where it does something else with them.
-
-    What such a layer puts out depends on the base and its factors through their weighted sum alone, with a magnitude
-    behind it (DoRA) too. The factors are made up for it, and everything is put back.
-    """
-    import mlx.core as mx
-
-    keys = mx.random.split(mx.random.key(0), 3)
-    left, right, x = (mx.random.normal(shape, key=key) for shape, key in zip(_shapes(adapter), keys, strict=True))
-    saved = Saved(adapter.holder)
-    for given in (x, mx.arange(ROWS)):
-        try:
-            adapter.holder.eval()
-            return _scale(adapter, left, right, given)
-        except Exception as error:  # a layer that takes other arguments: ids, or more than one
-            let_through(error)
-        finally:
-            saved.put_back()
-    return None
-
-
-def _shapes(adapter: Adapter) -> tuple[tuple[int, ...], ...]:
-    return adapter.left.shape, adapter.right.shape, (ROWS, adapter.base.shape[-1])
-
-
-def _scale(adapter: Adapter, left: Any, right: Any, x: Any) -> float | None:
-    import mlx.core as mx
-
-    weight, none = adapter.base.array, mx.zeros_like(left)
-    plain = _output(adapter, x, weight, none, right)
-    own = _output(adapter, x, weight, left, right) - plain
-    most = float(mx.abs(own).max())
-    for delta in adapter.deltas(left, right):
-        if adapter.base.packed:
-            return _ratio(own, x @ delta.T if x.ndim > 1 else delta[x])
-        once = _output(adapter, x, weight + delta.astype(weight.dtype), none, right) - plain
-        said = sorted(readings(named_scales(spaces(adapter.holder)), adapter.rank))
-        for scale in [*said, _regressed(own, once)]:
-            moved = _output(adapter, x, weight + (scale * delta).astype(weight.dtype), none, right)
-            if most > 0 and float(mx.abs(moved - plain - own).max()) <= NEAR * most:
-                return scale
-    return None
-
-
-def _ratio(own: Any, product: Any) -> float | None:
-    """Return by what one array is a multiple of another; None where it is none."""
-    import mlx.core as mx
-
-    scale = _regressed(own, product)
-    return scale if float(mx.abs(own - scale * product).max()) <= NEAR * float(mx.abs(own).max()) else None
-
-
-def _regressed(own: Any, product: Any) -> float:
-    return round(float((own * product).sum() / (product * product).sum()), 6)
-
-
-def _output(adapter: Adapter, x: Any, *arrays: Any) -> Any:
-    for matrix, array in zip((adapter.base, *adapter.factors), arrays, strict=True):
-        put(matrix.owner, matrix.key, array.astype(matrix.array.dtype))
-    return adapter.holder(x).astype(_float32())
-
-
-def _float32() -> Any:
-    import mlx.core as mx
-
-    return mx.float32

@@ -16,7 +16,7 @@ from mlxprobe.agent.introspection import call_site, isolated_import
 from mlxprobe.agent.introspection.code_ownership import AGENT, GENERATED
 from mlxprobe.agent.introspection.trees import is_trained
 from mlxprobe.agent.patching import static
-from mlxprobe.agent.patching.interrupts import ElsewhereError, Stop, let_through
+from mlxprobe.agent.patching.interrupts import Stop, let_through
 from mlxprobe.agent.wire import bound
 
 # modules whose functions change nothing that is not handed to them
@@ -26,7 +26,6 @@ HARMLESS |= {"weakref"}  # whose callbacks come whenever something is let go of
 HARMLESS |= {"_collections_abc", "reprlib", "textwrap", "string", "annotationlib"}
 STANDARD = os.path.join(os.path.dirname(os.__file__), "")
 OWN = os.path.join(os.path.dirname(AGENT), "")
-PACKAGE = "mlxprobe."
 IMPORT = "<frozen importlib"
 CLOCK_EVERY = 256  # events: to ask for the time of a thread is a call of the system
 REPLAY_WITHIN_S = 1.0  # of this thread's own computing, for one call of a model, which the program makes each step
@@ -148,54 +147,49 @@ class Effects:
         self.found = self.found or effect
 
 
-def guard(effects: Effects, within_s: float = math.inf) -> Callable[[FrameType, str, Any], None]:
+def guard(
+    effects: Effects,
+    within_s: float = math.inf,
+    read: Callable[[FrameType], None] | None = None,
+    watch: Callable[[FrameType, str, Any], None] | None = None,
+) -> Callable[[FrameType, str, Any], None]:
     """Return what stops at the first function of the user's that was not read, or that goes where it did not then.
 
     Args:
         effects: what was read.
         within_s: the time that this thread computes after which any call stops it.
+        read: reads a function that begins, and stops there itself, where nothing was read before.
+        watch: called at each event of a function in Python.
     """
     until, events = bound.thread_time() + within_s, 0
 
-    def follow(frame: FrameType, event: str, _: Any) -> None:
+    def follow(frame: FrameType, event: str, result: Any) -> None:
         nonlocal events
         events += 1
         if not events % CLOCK_EVERY and bound.thread_time() > until:
             raise Stop
-        if event == "call" and effects.shows(frame):
-            if str(frame.f_globals.get("__name__")).startswith(PACKAGE):
-                return  # what a dataclass of ours makes has no file
+        if event == "call" and read is not None:
+            read(frame)
+        elif event == "call" and effects.shows(frame):
+            if is_made_by_us(frame):
+                return
             raise Stop
+        if watch is not None:
+            watch(frame, event, result)
 
     return follow
-
-
-@contextlib.contextmanager
-def guarded_by(effects: Effects | None) -> Iterator[None]:
-    """Stop a repeated call of the user's code where it leaves the path that was read, or does not end.
-
-    Of a compiled function nothing is to be done: it is run under a guard of its own.
-
-    Raises:
-        ElsewhereError: it was stopped.
-    """
-    before = sys.getprofile()
-    if effects is None or before is not None:
-        yield
-        return
-    sys.setprofile(follow := guard(effects, REPLAY_WITHIN_S))
-    try:
-        yield
-    except Stop:
-        raise ElsewhereError("it runs other functions than before, or does not end") from None
-    finally:
-        if sys.getprofile() is follow:
-            sys.setprofile(None)
 
 
 def is_ours(file: str) -> bool:
     """Tell whether a file is MLX's or the agent's own: what runs there can be put back."""
     return is_library(file) and (not file.startswith(STANDARD) or f"-packages{os.sep}" in file)
+
+
+def is_made_by_us(frame: FrameType) -> bool:
+    """Tell whether a function is MLX's or the agent's, or is generated for such: a named tuple's has no file."""
+    file, caller = frame.f_code.co_filename, frame.f_back
+    generated = caller is not None and call_site.whose(file) == GENERATED
+    return is_ours(caller.f_code.co_filename if caller is not None and generated else file)
 
 
 def is_called_by_us(frame: FrameType) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
@@ -13,7 +14,8 @@ from mlxprobe.agent.patching import static
 from mlxprobe.agent.wire import bound
 
 CONSTANT = (bool, int, float, complex, str, bytes, type, FunctionType)
-ROOM = 100_000  # arrays and containers
+PLAIN = {bool, int, float, str, bytes, type(None)}
+ROOM = 100_000  # containers and objects
 
 
 def is_vector(array: Any) -> bool:
@@ -44,40 +46,43 @@ def containers(trees: Any) -> list[Any]:
 class Saved:
     """The containers of some trees with what they held. Arrays are immutable: references are all that is kept.
 
-    A handle can be changed in place (`x += 1`), so that what runs in between gets handles of its own. With `objects`,
-    those of the user's own classes are kept too: a cache that a model has and fills as it runs.
+    A handle can be changed in place (`x += 1`), so that what runs in between gets handles of its own. Of objects of
+    the user's own classes in the trees, such as caches of keys and values, the arrays alone are kept.
     """
 
-    def __init__(self, *trees: Any, objects: bool = False) -> None:
-        self._objects = objects
-        self._containers: list[tuple[Any, Any]] = []
-        self._attributes: list[tuple[Any, dict[str, Any]]] = []
+    def __init__(self, *trees: Any) -> None:
+        self._held: list[tuple[Any, Any, bool]] = []  # dicts and lists, what each held, and whether that is all
         self._known: set[int] = set()
-        for tree in trees:
-            self._save(tree)
+        self.add(*trees)
 
-    def _save(self, tree: Any) -> None:
-        waiting = [tree]
-        while waiting:
-            one = waiting.pop()
-            if id(one) in self._known or len(self._known) > ROOM:
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def add(self, *trees: Any) -> None:
+        """Save more trees."""
+        waiting = [(one, True) for one in reversed(trees)]
+        while waiting and len(self._known) <= ROOM:
+            one, whole = waiting.pop()
+            is_tree, trained = static.is_a(one, (dict, list, tuple)), is_optimizer(one)
+            if type(one) in PLAIN or id(one) in self._known or not (is_tree or trained or is_users(one)):
                 continue
+            self._known.add(id(one))
+            trained = trained or static.is_module(one)
             if static.is_a(one, (dict, list)):
-                self._containers.append((one, static.copied(one)))
-            if static.is_a(one, dict) or is_optimizer(one):
-                self._attributes.append((one, dict(static.attributes(one))))
-                waiting += static.attributes(one).values() if self._objects else ()
+                self._hold(one, whole or trained)
+            if trained or not is_tree:
+                self._hold(static.attributes(one), trained)
+                waiting += [(each, False) for each in static.attributes(one).values()]
             if is_optimizer(one):
-                waiting.append(one.state)
-            if static.is_a(one, (dict, list, tuple)):
-                self._known.add(id(one))
-                waiting += static.children(one)
-            elif is_optimizer(one):
-                self._known.add(id(one))
-            elif self._objects and is_users(one):
-                self._known.add(id(one))
-                self._attributes.append((one, dict(static.attributes(one))))
-                waiting += static.attributes(one).values()
+                waiting.append((one.state, True))
+            waiting += [(each, whole or trained) for each in static.children(one)]
+
+    def _hold(self, container: Any, whole: bool) -> None:
+        held = static.copied(container)
+        if not whole:
+            held = {key: one for key, one in static.entries(container) if is_array(one)}
+        if whole or held:
+            self._held.append((container, held, whole))
 
     def __contains__(self, one: object) -> bool:
         return id(one) in self._known
@@ -85,16 +90,14 @@ class Saved:
     def arrays(self) -> list[Any]:
         """List the arrays, but the key of random numbers: it may be waiting for its evaluation for long."""
         random = random_state()
-        found = [
-            held.values() if static.is_a(held, dict) else held for one, held in self._containers if one is not random
-        ]
+        found = [static.children(held) for owner, held, _ in self._held if owner is not random]
         return [one for held in found for one in held if is_array(one)]
 
-    def lend(self) -> None:
-        """Put other handles of the same arrays in their place."""
+    def lend(self, start: int = 0) -> None:
+        """Put other handles of the same arrays in their place, from one of the containers on."""
         handles: dict[int, Any] = {}
-        for one, held in self._containers:
-            for key, value in held.items() if static.is_a(held, dict) else enumerate(held):
+        for one, held, _ in self._held[start:]:
+            for key, value in static.entries(held):
                 if is_array(value):
                     put(one, key, handles.setdefault(id(value), copy.copy(value)))
 
@@ -111,13 +114,14 @@ class Saved:
             raise
 
     def _put_back(self) -> None:
-        for one, held in self._containers:
-            if static.is_a(held, dict):
+        for one, held, whole in self._held:
+            if not whole:
+                for key, value in held.items():
+                    put(one, key, value)
+            elif static.is_a(held, dict):
                 set_to(one, held)
             else:
                 list.__setitem__(one, slice(None), held)
-        for owner, attributes in self._attributes:
-            set_to(static.attributes(owner), attributes)
 
 
 def set_to(container: dict[Any, Any], held: dict[Any, Any]) -> None:
@@ -137,12 +141,13 @@ def random_state() -> Any:
 class SavedKey:
     """The key of MLX's random numbers, of this thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, evaluates: bool = True) -> None:
         import mlx.core as mx
 
         self._state = random_state()
         self.key = self._state[0]
-        mx.eval(self.key)  # which has no value where a compiled function has left a placeholder
+        if evaluates:
+            mx.eval(self.key)  # which has no value where a compiled function has left a placeholder
 
     def put_back(self) -> None:
         """Make the key what it was."""
@@ -158,6 +163,22 @@ class SavedKey:
         else:
             high, low = key.tolist()
             mx.random.seed((high << 32) | low)
+
+
+class Generators:
+    """The states of the generators behind the functions of Python's `random` and of NumPy's."""
+
+    def __init__(self) -> None:
+        self._states: list[tuple[Callable[[Any], Any], Any]] = []
+        for name, get, restore in (("random", "getstate", "setstate"), ("numpy.random", "get_state", "set_state")):
+            known = static.attributes(sys.modules.get(name))
+            if get in known and restore in known:  # no module of the program's by that name
+                self._states.append((known[restore], known[get]()))
+
+    def put_back(self) -> None:
+        """Make them what they were."""
+        for restore, state in self._states:
+            restore(state)
 
 
 def is_users(one: Any) -> bool:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-import sys
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import FrameType
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
-from mlxprobe.agent.introspection.side_effects import Effects, is_library
 from mlxprobe.agent.introspection.trees import Saved, SavedKey, lent, set_to, weak
 from mlxprobe.agent.nan_origin import nan_causes
 from mlxprobe.agent.nan_origin.backward import first_broken
@@ -19,6 +16,8 @@ from mlxprobe.agent.nan_origin.call_history import Held
 from mlxprobe.agent.nan_origin.tape import NotTakenError, Operation, Tape, state_of
 from mlxprobe.agent.patching import static
 from mlxprobe.agent.patching.interrupts import Stop
+from mlxprobe.agent.recording.call_context import Nesting
+from mlxprobe.agent.replay.sandbox import Refused, Sandbox
 from mlxprobe.agent.sampling.dispatcher import Inspection
 
 ROOM_BYTES = 64_000_000  # beside the program's own peak
@@ -41,8 +40,7 @@ def search(held: list[Held], call: int, inspection: Inspection, *, after: bool) 
     chosen = finite[-1]
     where = inspection.recorder.gradient_site
     try:
-        with replaying(inspection), opened(chosen, inspection) as inner:
-            found = Replay(inner, inspection).found(where)
+        found = replayed(chosen, inspection, where)
     except NotTakenError as why:
         return Found(where, {"kind": "not taken again", "why": str(why), "call": chosen.call})
     later = [one for one in usable if one.call > chosen.call and not all_finite(one.trained())]
@@ -87,90 +85,83 @@ def all_finite(tree: Any) -> bool:
     return not lazy_graph.pending(arrays) and not any(map(state_of, arrays))
 
 
-@contextlib.contextmanager
-def replaying(inspection: Inspection) -> Iterator[None]:
-    """Keep what is run meanwhile from counting as the program's."""
-    recorder, nesting, peaks = inspection.recorder, inspection.nesting, inspection.nesting.peaks
+def replayed(held: Held, inspection: Inspection, site: tuple[str, int]) -> Found | None:
+    """Take a held call again, and keep what runs meanwhile from counting as the program's."""
+    recorder, nesting = inspection.recorder, inspection.nesting
     before = inspection.busy, recorder.deaf
-    inspection.busy = recorder.deaf = nesting.replay = True
+    sandbox = Sandbox(nesting, *(one for one, _ in held.state or ()))
+    found: Found | None = None
     nesting.depth += 1
     try:
-        with peaks.hidden():
-            yield
+        inspection.busy = recorder.deaf = nesting.replay = True
+        found = sandbox.run(lambda: Replay(opened(held, sandbox, nesting), inspection).found(site))
+    except Refused as why:
+        raise NotTakenError(str(why)) from None
     finally:
         nesting.depth -= 1
         nesting.replay = False
         inspection.busy, recorder.deaf = before
+    return found
 
 
 class Reached(Stop):
     """The gradient call in a compiled function has been reached."""
 
 
-@contextlib.contextmanager
-def opened(held: Held, inspection: Inspection) -> Iterator[Held]:
-    """Give the gradient call that a held one makes: itself, or the one in a compiled function, as its state was."""
+def opened(held: Held, sandbox: Sandbox, nesting: Nesting) -> Held:
+    """Return the gradient call that a held one makes: itself, or the one in a compiled function, as its state was."""
     if held.state is None:
-        yield held
-        return
+        return held
     inner: list[Held] = []
 
     def reached(function: Any, args: Any, kwargs: Any, model: Any) -> None:
         inner.append(Held(held.call, lambda: function, args, kwargs, weak(model[0]), lambda: model[1], SavedKey().key))
         raise Reached
 
-    saved, random, nesting = Saved(*(one for one, _ in held.state)), SavedKey(), inspection.nesting
+    for one, was in held.state:
+        set_to(one, was) if static.is_a(one, dict) else list.__setitem__(one, slice(None), was)
+    Saved(*(one for one, _ in held.state)).lend()
+    sandbox.draw_from(held.key)
     try:
-        for one, was in held.state:
-            set_to(one, was) if static.is_a(one, dict) else list.__setitem__(one, slice(None), was)
-        Saved(*(one for one, _ in held.state)).lend()
-        random.draw_from(held.key)
         nesting.reached = reached
-        held.function()(*lent(held.given()), **lent(held.kwargs))
+        sandbox.guarded(held.function(), *lent(held.given()), within_s=math.inf, **lent(held.kwargs))
     except Reached:
-        nesting.reached = None
-        yield inner[0]
-    else:
-        raise NotTakenError("it makes no gradient call")
+        return inner[0]
+    except Stop:
+        raise NotTakenError(sandbox.obstacle()) from None
     finally:
         nesting.reached = None
-        saved.put_back()
-        random.put_back()
+    raise NotTakenError("it makes no gradient call")
 
 
 class Replay:
-    """One held call, taken again; modules and random numbers are put back."""
+    """One held call, taken again."""
 
     def __init__(self, held: Held, inspection: Inspection) -> None:
         self._held = held
         self._recorder = inspection.recorder
         self._given = lent(held.given()), lent(held.kwargs)
-        self._effects = Effects()
-        self._saved: list[Saved] = []
-        self._known: set[int] = set()
+        modules = [one for one in (held.model(), *held.given()) if static.is_module(one)]
+        self._sandbox = Sandbox(inspection.nesting, *modules)
         spare = max(0, inspection.nesting.peaks.own() - self._recorder.active())
         self._tape = Tape(spare + ROOM_BYTES, self._recorder.tick)
 
     def found(self, site: tuple[str, int]) -> Found | None:
         """Return where it arose in this call; nothing where both the loss and its gradient are finite now."""
-        tape, random = self._tape, SavedKey()
-        self._save(self._held.model())
-        for one in self._held.given():
-            self._save(one)
+        found: Found | None = self._sandbox.run(self._found, site)
+        return found
+
+    def _found(self, site: tuple[str, int]) -> Found | None:
+        tape, sandbox = self._tape, self._sandbox
+        names = {tape.number(one): name for name, one in self._names()}
+        sandbox.draw_from(self._held.key)
+        args, kwargs = self._given
         try:
-            for saved in self._saved:
-                saved.lend()
-            names = {tape.number(one): name for name, one in self._names()}
-            random.draw_from(self._held.key)
-            with tape.recording(), self._guarded():
-                loss = self._loss(self._held.function()(*self._given[0], **self._given[1]))
-            return self._judged(loss, names, site)
+            with tape.recording():
+                made = sandbox.guarded(self._held.function(), *args, within_s=math.inf, **kwargs)
         except Stop:
-            raise NotTakenError(f"a second call could show: it {self._effects.found}") from None
-        finally:
-            random.put_back()
-            for saved in reversed(self._saved):
-                saved.put_back()
+            raise NotTakenError(sandbox.obstacle()) from None
+        return self._judged(self._loss(made), names, site)
 
     def _judged(self, loss: Any, names: dict[int, str], site: tuple[str, int]) -> Found | None:
         tape, call = self._tape, {"call": self._held.call}
@@ -216,34 +207,7 @@ class Replay:
         yield from lazy_graph.named_leaves(kwargs)
         yield from ((f"the parameter {path}", one) for path, one in lazy_graph.named_leaves(self._held.model() or {}))
 
-    def _save(self, one: Any) -> None:
-        if static.is_module(one) and id(one) not in self._known:
-            self._known.add(id(one))
-            self._saved.append(Saved(one))
-
     def _loss(self, value: Any) -> Any:
         if static.is_array(first := static.first(value)) and first.size == 1:
             return first
         raise NotTakenError("it returns no single number")
-
-    @contextlib.contextmanager
-    def _guarded(self) -> Iterator[None]:
-        """Read each function of the program's before it runs, and stop at one whose second call could show."""
-        before = sys.getprofile()
-        effects = self._effects
-
-        def follow(frame: FrameType, event: str, _: Any) -> None:
-            if event != "call" or frame.f_code in effects.codes or is_library(frame.f_code.co_filename):
-                return
-            effects.visit(frame)
-            for known in effects.roots:
-                self._save(known())
-            if effects.found or any(not any(one in saved for saved in self._saved) for one in effects.changed):
-                effects.found = effects.found or "writes to a module that is not the model"
-                raise Stop
-
-        sys.setprofile(follow)
-        try:
-            yield
-        finally:
-            sys.setprofile(before)

@@ -102,7 +102,3 @@ def _is_set(kind: type, file: str) -> bool:
 
 class Stop(BaseException):
     """A run of the program's code for us is to end here: no `except Exception` of the program's may hold it."""
-
-
-class ElsewhereError(Exception):
-    """A repeated call left the path that the program's own call took."""

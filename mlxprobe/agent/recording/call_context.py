@@ -32,6 +32,7 @@ class Nesting:
         self.recomputed = 0  # how deep in functions under `mx.checkpoint`, whose arrays no graph keeps
         self.mapped = 0  # how deep in functions of `mx.vmap`, whose arrays have no values
         self.replay = False  # whether a gradient call is taken again by us, operation by operation
+        self.replays = 0  # how deep in replays of the program's code
         self.reached: Callable[..., None] | None = None  # told of the next gradient call, by that run of ours
         self.tracing: list[Trace] = []
         self.peaks = Peaks()
@@ -64,7 +65,8 @@ class Peaks:
 
     def __init__(self) -> None:
         self._floor = 0
-        self._hides = False
+        self.hides = False  # whether what is allocated is ours
+        self._before = 0  # MLX's peak when that began
         self._since = 0  # the peak of the window so far, up to the program's own last reset
         self._peak: Callable[..., int] = lambda: 0
         self._reset: Callable[..., None] = lambda: None
@@ -96,27 +98,35 @@ class Peaks:
 
     def own(self, *args: Any, **kwargs: Any) -> int:
         """Return the program's own peak, in bytes, as it asks for that."""
-        return self._floor if self._hides else max(self._floor, self._peak(*args, **kwargs))
+        return self._floor if self.hides else max(self._floor, self._peak(*args, **kwargs))
 
     def since(self) -> int:
         """Return the peak since `restart`, whatever the program has reset meanwhile."""
-        return self._since if self._hides else max(self._since, self._peak())
+        return self._since if self.hides else max(self._since, self._peak())
 
     def restart(self) -> int:
         """Begin another window, unseen by the program; return the peak of the one before."""
         before, self._floor, self._since = self.since(), self.own(), 0
-        if not self._hides:
+        if not self.hides:
             self._reset()
         return before
+
+    def hide(self) -> None:
+        """Hide what is allocated from now on."""
+        self._floor, self._since, self._before = self.own(), self.since(), self._peak()
+        self.hides = True
+
+    def show(self) -> None:
+        """Hide nothing more."""
+        if self.hides and self._peak() > self._before:
+            self._reset()
+        self.hides = False
 
     @contextlib.contextmanager
     def hidden(self) -> Iterator[None]:
         """Hide what is allocated meanwhile."""
-        self._floor, self._since, before = self.own(), self.since(), self._peak()
-        self._hides = True
+        self.hide()
         try:
             yield
         finally:
-            self._hides = False
-            if self._peak() > before:
-                self._reset()
+            self.show()

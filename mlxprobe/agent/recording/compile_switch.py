@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator
 
 
 class CompileSwitch:
-    """MLX has no function that tells. Where compilation is off, Python runs at each call, and nothing is traced."""
+    """MLX has no function that tells. Where compilation is off, Python runs at each call, and nothing is traced.
+
+    MLX inlines compiled functions such as `nn.relu` within a gradient call. A replay outside of one would compile
+    them, which takes seconds and a compiler: it turns compilation off.
+    """
 
     is_off = "MLX_DISABLE_COMPILE" in os.environ
 
+    @staticmethod
+    def turn_off() -> None:
+        """Switch compilation off."""
+        import mlx.core as mx
 
-@contextlib.contextmanager
-def uncompiled() -> Iterator[None]:
-    """Switch compilation off meanwhile.
-
-    MLX inlines compiled functions such as `nn.relu` within a gradient call. Called outside of one they are compiled,
-    which takes seconds and a compiler.
-    """
-    import mlx.core as mx
-
-    if CompileSwitch.is_off:
-        yield
-        return
-    try:
         mx.disable_compile()
-        yield
-    finally:
+        CompileSwitch.is_off = True
+
+    @staticmethod
+    def turn_on() -> None:
+        """Switch compilation on."""
+        import mlx.core as mx
+
         mx.enable_compile()
+        CompileSwitch.is_off = False

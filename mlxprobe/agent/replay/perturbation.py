@@ -8,12 +8,11 @@ from types import CodeType
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
-from mlxprobe.agent.introspection.side_effects import Effects
-from mlxprobe.agent.introspection.trees import doubled, random_state
+from mlxprobe.agent.introspection.trees import doubled, lent, random_state
 from mlxprobe.agent.patching.bound_arguments import Given
 from mlxprobe.agent.patching.signatures import like
 from mlxprobe.agent.patching.temporary_patches import Loans
-from mlxprobe.agent.replay.call import again, outputs
+from mlxprobe.agent.replay.sandbox import Sandbox, in_evaluation, outputs
 from mlxprobe.agent.replay.spreads import alike, deviation, per_row, share
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.fact import Fact
@@ -40,9 +39,9 @@ class Probe:
         function: Callable[..., Any],
         module: Any,
         given: tuple[Any, dict[str, Any]],
-        effects: Effects | None = None,
+        sandbox: Sandbox,
     ) -> None:
-        self._effects = effects
+        self._sandbox = sandbox
         self._function = function
         self._module = module
         self._given = given
@@ -58,12 +57,11 @@ class Probe:
             self.rows = 0
         self.draws = False
         self.took_s = math.inf
-        self._restart: Callable[[], None] = lambda: None
         self.first: list[Any] = []
 
-    def begin(self, restart: Callable[[], None], affords: Callable[[float], bool] = lambda _: False) -> bool:
+    def begin(self, affords: Callable[[float], bool] = lambda _: False) -> bool:
         """Call it twice as it was; tell whether that gives the same, and fast, or is affordable all the same."""
-        self._restart, self._key = restart, random_state()[0]
+        self._key = random_state()[0]
         for turn in range(2):
             again, self.first = self.first, self._timed()
             if not turn and self.took_s >= SLOW_S and self.whole and self.rows >= FEWER * ROWS:
@@ -94,14 +92,14 @@ class Probe:
         """Return the outputs for changed inputs, evaluated, with all put back."""
         import mlx.core as mx
 
-        args, kwargs = doubled(list(self._given), change)
-        for one in self._module.modules() if not training else ():
-            vars(one)["_training"] = False
+        args, kwargs = lent(doubled(list(self._given), change))
+        if not training:
+            in_evaluation(self._module)
         try:
-            made = outputs(again(self._effects, self._function, self._module, *args, **kwargs))
+            made = outputs(self._sandbox.call(self._function, self._module, *args, **kwargs))
             self.draws = self.draws or not bool(mx.array_equal(random_state()[0], self._key).item())
         finally:
-            self._restart()
+            self._sandbox.restart()
         return made
 
     def idle(self) -> Found:

@@ -10,6 +10,7 @@ from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.introspection import call_site, lora_detection
 from mlxprobe.agent.introspection.lora_detection import Adapter
 from mlxprobe.agent.patching import static
+from mlxprobe.agent.replay.adapter_scale import adds
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.agent.wire import bound
@@ -68,7 +69,7 @@ class Adapters(Inspector):
             return
         before, self._before = self._before, {path: sampled(parts) for path, parts in arrays.items()}
         trained = [one for one in both[:MOST] if moved(before.get(one.path), self._before[one.path])]
-        if trained and lora_detection.adds(trained[0]) is not None:
+        if trained and adds(trained[0], self.inspection.nesting) is not None:
             self._looks = LOOKS
             self._tell(both, alike(model, trained[0], both))
 
@@ -80,7 +81,7 @@ class Adapters(Inspector):
             return
         nothing = all(0.0 in map(lazy_graph.largest, pair) for pair in factors)
         self._idle = self._idle - 1 if nothing else 0
-        if nothing and not self._idle and lora_detection.adds(idle[0]) is not None:
+        if nothing and not self._idle and adds(idle[0], self.inspection.nesting) is not None:
             recorder = self.inspection.recorder
             site, seen = call_site.blamed(recorder.freeze_site, recorder.gradient_site)
             recorder.fact(

@@ -14,6 +14,8 @@ from mlxprobe.agent.introspection.lora_config import Declared, declared
 from mlxprobe.agent.introspection.lora_detection import Adapter
 from mlxprobe.agent.introspection.paths import shortened
 from mlxprobe.agent.patching import static
+from mlxprobe.agent.recording.call_context import Nesting
+from mlxprobe.agent.replay.adapter_scale import adds
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.agent.wire import bound, ranks
@@ -91,7 +93,7 @@ class AdapterFiles(Inspector):
             self.inspection.recorder.revise(WeightsWritten(path=shortened(path, LONG)), call_site.calling())
         models = models if len(self._written) < FILES else []
         layers = [one for model in models for one in lora_detection.find(model) if part_of(one, ids)]
-        if layers and (scales := effective(layers[0])):
+        if layers and (scales := effective(layers[0], self.inspection.nesting)):
             self._written[path] = Declared({"scale": min(scales)} if len(scales) == 1 else {}, "as this run saved it")
 
     def _take(self, event: CallEvent) -> None:
@@ -120,7 +122,17 @@ class AdapterFiles(Inspector):
         if (wrote := self._written.get(path) or told(path)) is not None:
             where = lora_detection.spaces(layers[0].holder)
             said = lora_detection.named_scales(where)
-            self._taken.append(Taken(path, wrote, len(layers), where, said, effective(layers[0]), call_site.calling()))
+            self._taken.append(
+                Taken(
+                    path,
+                    wrote,
+                    len(layers),
+                    where,
+                    said,
+                    effective(layers[0], self.inspection.nesting),
+                    call_site.calling(),
+                )
+            )
 
     def _judge(self) -> None:
         """Tell of scales that no reading of what was written agrees with; a scale may have been set since."""
@@ -155,9 +167,9 @@ def part_of(adapter: Adapter, ids: Any) -> bool:
     return all(id(part.array) in ids for part in adapter.factors)
 
 
-def effective(adapter: Adapter) -> set[float]:
+def effective(adapter: Adapter, nesting: Nesting) -> set[float]:
     """Return the scale that a layer works with, as measured; what it says of it where that cannot be."""
-    measured = lora_detection.adds(adapter)
+    measured = adds(adapter, nesting)
     if measured is not None:
         return {measured}
     return lora_detection.readings(lora_detection.named_scales(lora_detection.spaces(adapter.holder)), adapter.rank)

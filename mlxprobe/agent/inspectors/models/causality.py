@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable
-from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlxprobe.agent.graph import lazy_graph
-from mlxprobe.agent.inspectors.models.model_calls import Made, put_back
+from mlxprobe.agent.inspectors.models.model_calls import Made
 from mlxprobe.agent.introspection import call_site, isolated_import
-from mlxprobe.agent.introspection.side_effects import guarded_by
 from mlxprobe.agent.introspection.trees import SingleError, doubled, is_array
 from mlxprobe.agent.patching import static
-from mlxprobe.agent.patching.interrupts import ElsewhereError
+from mlxprobe.agent.patching.interrupts import Quietly
 from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.replay.sandbox import Refused, Sandbox, in_evaluation
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.models import CausalityTested, StateCarriedOver
@@ -46,17 +45,15 @@ class Causality(Inspector):
 
     def look(self, step: int) -> None:
         """Probe once all that the program evaluates is."""
-        if self.inspection.nesting.talks or self._told:
+        if self._told:
             return
         for made in [one for one in self.inspection.heard if one.module is not None]:
             shape = next((one for one in made.shapes if len(one) == 3), ())
             if not any(is_ids(one, shape) for one in lazy_graph.leaves([made.args, made.kwargs])):
                 continue
-            if made.effects is not None and made.effects.found:
-                continue
             try:
                 leaks, carries = probed(self.inspection, made, shape)
-            except (SingleError, ValueError, ElsewhereError):  # a cache could keep what we do, or is of whole batches
+            except (SingleError, Refused):  # a cache could keep what we do, or is of whole batches
                 continue
             model = type(made.module).__name__
             if carries:
@@ -70,8 +67,9 @@ class Causality(Inspector):
                 if leaks and not decided[1]:
                     with isolated_import.importable():
                         from mlxprobe.agent.inspectors.models.leaking import innermost
-                    with suppress(ElsewhereError):
-                        decided = innermost(made, put_back)
+                    sandbox = made.sandbox(self.inspection.nesting)
+                    with Quietly(Refused):
+                        decided = sandbox.run(innermost, made, sandbox)
                 self._tell(decided, leaks, model)
                 return
 
@@ -103,21 +101,26 @@ def probed(inspection: Inspection, made: Made, shape: tuple[int, ...]) -> tuple[
     chosen = rows(ids)
     if not chosen:
         return None, False
-    with put_back(made.module) as (restart, rewind), guarded_by(made.effects):
-        before = called_again(made, shape, chosen, ids, None)
-        if not math.isfinite(lazy_graph.largest(before)):
-            return None, False
-        rewind()
-        carried = called_again(made, shape, chosen, ids, None)
-        restart()
-        again = called_again(made, shape, chosen, ids, None)
-        restart()
-        after = called_again(made, shape, chosen, ids, [other for _, _, other in chosen])
-        same, alike = (lazy_graph.largest(before - one) == 0 for one in (again, carried))
-        changes = [lazy_graph.per_position(before - after)]
-        if any(static.setting(one, "running_mean") is not None for one in made.module.modules()):
-            restart()  # statistics of the batch join all its places, and are no leak
-            changes.append(lazy_graph.per_position(apart_in_evaluation(made, shape, chosen, ids, restart)))
+    sandbox = made.sandbox(inspection.nesting)
+    again: tuple[bool | None, bool] = sandbox.run(compared, Again(sandbox, made, shape, chosen, ids))
+    return again
+
+
+def compared(again: Again) -> tuple[bool | None, bool]:
+    """Compare outputs of calls with the ids as they were, and with later ones changed."""
+    sandbox, chosen = again.sandbox, again.chosen
+    before = again.called(changed=False)
+    if not math.isfinite(lazy_graph.largest(before)):
+        return None, False
+    sandbox.rewind()
+    carried = again.called(changed=False)
+    sandbox.restart()
+    same = lazy_graph.largest(before - again.called(changed=False)) == 0
+    sandbox.restart()
+    changes = [lazy_graph.per_position(before - again.called(changed=True))]
+    if any(static.setting(one, "running_mean") is not None for one in again.made.module.modules()):
+        sandbox.restart()  # statistics of the batch join all its places, and are no leak
+        changes.append(lazy_graph.per_position(again.apart_in_evaluation()))
     if not same:  # something of one call is there in the next, where we cannot put it back
         return None, True
     found = []
@@ -125,20 +128,7 @@ def probed(inspection: Inspection, made: Made, shape: tuple[int, ...]) -> tuple[
         early = max(max(line[:at], default=0.0) for line, (_, at, _) in zip(change, chosen, strict=True))
         late = max(max(line[at:]) for line, (_, at, _) in zip(change, chosen, strict=True))
         found.append(early > LEAK * late if late > 0 else None)
-    return None if None in found else all(found), not alike
-
-
-def apart_in_evaluation(
-    made: Made, shape: tuple[int, ...], chosen: list[tuple[int, int, list[int]]], ids: Any, restart: Callable[[], None]
-) -> Any:
-    """Return by how much the outputs change with a later id where the module is in evaluation mode."""
-    called = []
-    for changed in (None, [other for _, _, other in chosen]):
-        for one in made.module.modules():
-            vars(one)["_training"] = False
-        called.append(called_again(made, shape, chosen, ids, changed))
-        restart()
-    return called[0] - called[1]
+    return None if None in found else all(found), lazy_graph.largest(before - carried) != 0
 
 
 def is_ids(one: Any, shape: tuple[int, ...]) -> bool:
@@ -174,29 +164,40 @@ def run(line: list[int]) -> int:
     return next((k for k, one in enumerate(line) if one != line[0]), len(line))
 
 
-def called_again(
-    made: Made,
-    shape: tuple[int, ...],
-    chosen: list[tuple[int, int, list[int]]],
-    ids: Any,
-    changed: list[list[int]] | None,
-) -> Any:
-    """Call a module with some rows of what it was given, perhaps with other ids; return its first output's rows."""
-    import mlx.core as mx
+class Again(NamedTuple):
+    """A call of a module that is made again with some rows of what it was given, perhaps with other ids."""
 
-    batch, length = shape[:2]
-    indices = mx.array([k for k, _, _ in chosen])
-    whole = batch == length  # then rows cannot be told from places
+    sandbox: Sandbox
+    made: Made
+    shape: tuple[int, ...]
+    chosen: list[tuple[int, int, list[int]]]
+    ids: Any
 
-    def part(one: Any) -> Any:
-        if one is ids and changed is not None:
-            some = mx.array(changed, ids.dtype)
-            return (
-                mx.put_along_axis(ids, mx.broadcast_to(indices[:, None], some.shape), some, axis=0) if whole else some
-            )
-        has_rows = one.ndim and one.shape[0] == batch and not whole
-        return mx.take(one, indices, axis=0) if has_rows else one
+    def called(self, *, changed: bool) -> Any:
+        """Call it; return its first output's rows."""
+        import mlx.core as mx
 
-    args, kwargs = doubled([made.args, made.kwargs], part)
-    output = outputs(made.function(made.module, *args, **kwargs))[0]
-    return mx.take(output, indices, axis=0) if whole else output
+        ids, (batch, length) = self.ids, self.shape[:2]
+        indices = mx.array([k for k, _, _ in self.chosen])
+        whole = batch == length  # then rows cannot be told from places
+
+        def part(one: Any) -> Any:
+            if one is ids and changed:
+                some = mx.array([other for _, _, other in self.chosen], ids.dtype)
+                places = mx.broadcast_to(indices[:, None], some.shape)
+                return mx.put_along_axis(ids, places, some, axis=0) if whole else some
+            has_rows = one.ndim and one.shape[0] == batch and not whole
+            return mx.take(one, indices, axis=0) if has_rows else copy.copy(one)
+
+        args, kwargs = doubled([self.made.args, self.made.kwargs], part)
+        found = outputs(self.sandbox.call(self.made.function, self.made.module, *args, **kwargs))
+        return mx.take(found[0], indices, axis=0) if whole else found[0]
+
+    def apart_in_evaluation(self) -> Any:
+        """Return by how much the outputs change with a later id where the module is in evaluation mode."""
+        called = []
+        for changed in (False, True):
+            in_evaluation(self.made.module)
+            called.append(self.called(changed=changed))
+            self.sandbox.restart()
+        return called[0] - called[1]

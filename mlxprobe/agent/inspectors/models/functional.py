@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import gc
-import sys
-from collections.abc import Iterator
 from types import CodeType, FrameType
 from typing import Any
 
@@ -15,18 +11,17 @@ from mlxprobe.agent.inspectors.data.token_ids import is_ids, relation
 from mlxprobe.agent.inspectors.models.causality import LEAK, rows
 from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.introspection.code_ownership import OWN
-from mlxprobe.agent.introspection.side_effects import Effects
-from mlxprobe.agent.introspection.trees import Saved, SavedKey, SingleError, doubled, is_array
+from mlxprobe.agent.introspection.trees import SingleError, doubled, is_array
 from mlxprobe.agent.patching import static
-from mlxprobe.agent.patching.interrupts import Quietly, Stop, let_through
-from mlxprobe.agent.recording.compile_switch import uncompiled
+from mlxprobe.agent.patching.interrupts import Quietly
 from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.replay.sandbox import Refused, Sandbox, Watch
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.data import TargetsFollowInputs
 from mlxprobe.protocol.facts.models import CausalityTested, LossNotRepeated
 
-TRIES, MODELS = 4, 3
+TRIES = 4
 RETURNS = 256
 SEQUENCE = 3  # axes: rows, places, channels
 
@@ -54,9 +49,9 @@ class Functional(Inspector):
             return
         self._tries += 1
         again = Again(seen, call)
-        with Quietly(Stop, SingleError, ValueError, IndexError, RuntimeError, TypeError):
+        with Quietly(Refused, SingleError, ValueError, IndexError, RuntimeError, TypeError):
             for ids in every:
-                if (found := again.probed(ids)) is not None:
+                if (found := again.sandbox.run(again.probed, ids)) is not None:
                     self._tell(call, *found)
                     return
         if again.why and self._tries in (1, TRIES):
@@ -82,8 +77,7 @@ class Again:
         self._seen = seen
         self._function, self._given = call.function, list(call.given or ())
         self._parameters = {id(one) for one in lazy_graph.leaves(call.parameters)}
-        self._saved: Saved | None = None
-        self._known: list[Any] = []  # modules in sight, which are put back
+        self.sandbox = Sandbox(seen.nesting)
         self.why = ""  # it was not called
 
     def probed(self, ids: Any) -> tuple[bool, call_site.Site] | None:
@@ -91,20 +85,14 @@ class Again:
         chosen = rows(ids)
         if not chosen:
             return None
-        for _ in range(MODELS):
-            effects = Reading(self._known)
-            try:
-                first, before = self._run(ids, chosen, effects, changed=False)
-                break
-            except Stop:
-                self.why = f"a second call could show: the loss {effects.found}" if effects.found else ""
-                if self.why or not effects.strangers:
-                    raise
-                self._known += effects.strangers
-                self._saved = Saved(*self._known, objects=True)
-        else:
-            return None
-        (_, again), (other, after) = (self._run(ids, chosen, effects, changed=one) for one in (False, True))
+        try:
+            (first, before), (_, again), (other, after) = (
+                self._run(ids, chosen, changed=one) for one in (False, False, True)
+            )
+        except Refused:
+            found = self.sandbox.effects.found
+            self.why = f"a second call could show: the loss {found}" if found else ""
+            raise
         picked = self._picked(ids, chosen, before, again, after)
         if picked is None:
             return None
@@ -143,9 +131,7 @@ class Again:
             early, late = max(early, *line[:at]), max(late, *line[at:])
         return early > LEAK * late if late > 0 else None
 
-    def _run(
-        self, ids: Any, chosen: Chosen, effects: Reading, *, changed: bool
-    ) -> tuple[list[Returned], list[tuple[Any, Any]]]:
+    def _run(self, ids: Any, chosen: Chosen, *, changed: bool) -> tuple[list[Returned], list[tuple[Any, Any]]]:
         """Call the function with some rows; return what its functions returned, and what was picked from what."""
         import mlx.core as mx
 
@@ -158,17 +144,14 @@ class Again:
             return mx.take(one, indices, axis=0) if has_rows else copy.copy(one)
 
         args, kwargs = doubled(self._given, part)
-        seen, key, returned = self._seen, SavedKey(), list[Returned]()
+        seen, returned = self._seen, list[Returned]()
         seen.picked, seen.nesting.depth = [], seen.nesting.depth + 1
         try:
-            with following(effects, returned), seen.nesting.peaks.hidden(), uncompiled():
-                self._function(*args, **kwargs)
+            self.sandbox.call(self._function, *args, watch=noting(returned), **kwargs)
             return returned, seen.picked
         finally:
             seen.picked, seen.nesting.depth = None, seen.nesting.depth - 1
-            key.put_back()
-            if self._saved is not None:
-                self._saved.put_back()
+            self.sandbox.restart()
 
     def _innermost(self, first: list[Returned], other: list[Returned], chosen: Chosen) -> call_site.Site:
         """Return the line of the first function that returned what looks ahead, of inputs that did not."""
@@ -187,53 +170,21 @@ class Again:
         return call_site.NOWHERE
 
 
-class Reading(Effects):
-    """Read each function before it runs, and stop where a second call could show, or a module is in sight."""
-
-    def __init__(self, known: list[Any]) -> None:
-        super().__init__()
-        self._known = known
-        self.strangers: list[Any] = []
-
-    def visit(self, frame: FrameType) -> None:
-        try:
-            super().visit(frame)
-        except Exception as error:
-            let_through(error)
-            self.found = f"cannot be read ({type(error).__name__})"
-        met = [one for known in self.roots if (one := known()) is not None]
-        self.strangers = [one for one in met if not any(one is other for other in self._known)]
-        if self.found or self.strangers:
-            raise Stop
-
-
-@contextlib.contextmanager
-def following(effects: Effects, returned: list[Returned]) -> Iterator[None]:
-    """Read the functions that run meanwhile, and note the sequences that the user's own return."""
+def noting(returned: list[Returned]) -> Watch:
+    """Return what notes the sequences that the user's own functions return."""
     given: dict[int, list[Any]] = {}
 
     def follow(frame: FrameType, event: str, result: Any) -> None:
         code = frame.f_code
-        if event == "call":
-            if code not in effects.codes or code in effects.skipping:
-                effects.visit(frame)
-            if call_site.whose(code.co_filename) == OWN:
-                given[id(frame)] = [one for one in call_site.variables(frame).values() if is_sequence(one)]
+        if event == "call" and call_site.whose(code.co_filename) == OWN:
+            given[id(frame)] = [one for one in call_site.variables(frame).values() if is_sequence(one)]
         elif event == "return":
             mine = given.pop(id(frame), None)
             for one in result if isinstance(result, tuple) else (result,):
                 if mine is not None and is_array(one) and one.ndim in (2, SEQUENCE) and len(returned) < RETURNS:
                     returned.append(((code.co_filename, frame.f_lineno), one, mine))
 
-    before, collects = sys.getprofile(), gc.isenabled()
-    gc.disable()
-    sys.setprofile(follow)
-    try:
-        yield
-    finally:
-        sys.setprofile(before)
-        if collects:
-            gc.enable()
+    return follow
 
 
 def is_sequence(one: Any) -> bool:

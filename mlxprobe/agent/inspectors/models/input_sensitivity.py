@@ -10,13 +10,13 @@ from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.losses.loss_graph import unique
-from mlxprobe.agent.inspectors.models.model_calls import Made, put_back
+from mlxprobe.agent.inspectors.models.model_calls import Made
 from mlxprobe.agent.introspection import isolated_import
 from mlxprobe.agent.patching import static
 from mlxprobe.agent.recording.gradient_call import Call
-from mlxprobe.agent.replay.call import Refused
 from mlxprobe.agent.replay.perturbation import CALLS as CALLED
 from mlxprobe.agent.replay.perturbation import Found, Probe
+from mlxprobe.agent.replay.sandbox import Refused, Sandbox
 from mlxprobe.agent.replay.spreads import deviation
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.inspector import Inspector, missing
@@ -89,12 +89,11 @@ class Dependence(Inspector):
         self._given = [one for made in heard for one in lazy_graph.leaves([made.args, made.kwargs])]
         several = len(heard) > 1 and all(one.module is heard[0].module for one in heard)
         self._data = self._data if several else []  # one call alone may make what another model is to judge
-        for made in [] if seen.nesting.talks or seen.recorder.lazy_steps > 1 else heard[:CALLS]:
-            with seen.nesting.peaks.hidden():
-                try:
-                    self._probe(made, targets, step)
-                except Refused as error:
-                    self._failed.setdefault(made.code, str(error))
+        for made in [] if seen.recorder.lazy_steps > 1 else heard[:CALLS]:
+            try:
+                self._probe(made, targets, step)
+            except Refused as error:
+                self._failed.setdefault(made.code, str(error))
         self._data, self._given = [], []
 
     def finish(self) -> None:
@@ -124,9 +123,10 @@ class Dependence(Inspector):
         return asks
 
     def _probe(self, made: Made, targets: list[Any], step: int) -> None:
-        if made.effects is not None and made.effects.found:
+        sandbox = made.sandbox(self.inspection.nesting)
+        if sandbox.obstacle():
             return
-        probe = Probe(made.code, made.function, made.module, (made.args, made.kwargs), made.effects)
+        probe = Probe(made.code, made.function, made.module, (made.args, made.kwargs), sandbox)
         asks = self._asks(probe, made, targets, step)
         asked = [ask for kind, ask in asks.items() if key(kind, made) not in self._settled]
         given = lazy_graph.leaves([made.module, made.args, made.kwargs, targets, [one for _, one in self._whole]])
@@ -135,16 +135,18 @@ class Dependence(Inspector):
             return
         if self.inspection.pending(given):
             return
-        began = bound.process_time()
-        with put_back([made.module, *([] if made.effects is None else made.effects.changed)]) as (restart, _):
-            begun = probe.begin(restart, spares)
-            self._took_s[made.code] = 0.0 if begun else probe.took_s
-            for turn, ask in enumerate(asked if begun else ()):
-                if turn and not spares(bound.process_time() - began):
-                    break  # the rest is asked at a later look
-                for kind, one in ask().items():
-                    if self._take(made, kind, one) and one is not None:
-                        self._tell(made, kind, one[1], probe, restart)
+        sandbox.run(self._ask, made, asked, probe, sandbox)
+
+    def _ask(self, made: Made, asked: list[Callable[[], Found]], probe: Probe, sandbox: Sandbox) -> None:
+        began, spares = bound.process_time(), self.inspection.looks.spares
+        begun = probe.begin(spares)
+        self._took_s[made.code] = 0.0 if begun else probe.took_s
+        for turn, ask in enumerate(asked if begun else ()):
+            if turn and not spares(bound.process_time() - began):
+                break  # the rest is asked at a later look
+            for kind, one in ask().items():
+                if self._take(made, kind, one) and one is not None:
+                    self._tell(made, kind, one[1], probe, sandbox)
 
     def _narrowed(self, probe: Probe, made: Made, step: int) -> Found:
         """Hold how far the outputs differ from row to row beside how far they did at the first look."""
@@ -174,9 +176,7 @@ class Dependence(Inspector):
             self.inspection.recorder.revise(kind(looks=0), self._places[key(kind, made)][1])
         return same and sure
 
-    def _tell(
-        self, made: Made, kind: type[Fact], told: dict[str, Any], probe: Probe, restart: Callable[[], None]
-    ) -> None:
+    def _tell(self, made: Made, kind: type[Fact], told: dict[str, Any], probe: Probe, sandbox: Sandbox) -> None:
         """Tell of it, at the function of the innermost module that does it by itself."""
         where = self._places.get(key(kind, made))
         if where is None:
@@ -184,12 +184,12 @@ class Dependence(Inspector):
             if kind in (RowsMixed, InputIdle):
                 with isolated_import.importable():
                     from mlxprobe.agent.inspectors.models import module_localization
-                calls = module_localization.heard(made, restart)
                 idle = next((array for called, array in probe.inputs if called in told.get("names", ())), None)
+                calls, idle = module_localization.heard(made, sandbox, idle)
                 one = (
                     module_localization.taking(calls, idle)
                     if idle is not None
-                    else module_localization.mixing(calls, restart)
+                    else module_localization.mixing(calls, sandbox)
                 ) or made
             where = type(one.module).__name__, (one.code.co_filename, one.code.co_firstlineno)
             self._places[key(kind, made)] = where

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from types import FunctionType
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.introspection import blame, call_site
 from mlxprobe.agent.introspection.code_ownership import OWN
-from mlxprobe.agent.introspection.side_effects import guarded_by
-from mlxprobe.agent.introspection.trees import is_array
+from mlxprobe.agent.introspection.trees import is_array, lent
 from mlxprobe.agent.patching.signatures import like
 from mlxprobe.agent.patching.temporary_patches import Loans
+from mlxprobe.agent.replay.sandbox import Sandbox
 
 MOST = 64  # calls of modules
 SEQUENCE = 3  # axes: rows, places, channels
@@ -24,22 +23,21 @@ CALL = "__call__"
 Heard = tuple[Any, Callable[..., Any], Any, Any, Any]  # a module, its function, what it was given, and its output
 
 
-def innermost(made: Any, put_back: Callable[[Any], AbstractContextManager[Any]]) -> call_site.Site:
+def innermost(made: Any, sandbox: Sandbox) -> call_site.Site:
     """Return where the first module ends whose outputs change with what comes after them; else where the model does.
 
     What a module is given beside the sequence is left as it is.
     """
     heard: list[Heard] = []
-    with put_back(made.module) as (restart, _), guarded_by(made.effects):
-        loans = listen(made.module, heard)
-        try:
-            made.function(made.module, *made.args, **made.kwargs)
-        finally:
-            loans.give_back()
-        for one in heard:
-            restart()
-            if leaks(one, restart):
-                return blame.result_of(blame.unwrapped(one[1])[0], one[0])
+    loans, (args, kwargs) = listen(made.module, heard), lent([made.args, made.kwargs])
+    try:
+        sandbox.call(made.function, made.module, *args, **kwargs)
+    finally:
+        loans.give_back()
+    for one in heard:
+        sandbox.restart()
+        if leaks(one, sandbox):
+            return blame.result_of(blame.unwrapped(one[1])[0], one[0])
     plain = blame.unwrapped(made.function)[0]
     return (
         blame.result_of(plain, made.module) if call_site.whose(plain.__code__.co_filename) == OWN else call_site.NOWHERE
@@ -74,7 +72,7 @@ def hearing(original: Any, heard: list[Heard]) -> Callable[..., Any]:
     return call
 
 
-def leaks(heard: Heard, restart: Callable[[], None]) -> bool:
+def leaks(heard: Heard, sandbox: Sandbox) -> bool:
     """Tell whether the first half of a module's outputs changes with the second half of its inputs."""
     import mlx.core as mx
 
@@ -82,8 +80,8 @@ def leaks(heard: Heard, restart: Callable[[], None]) -> bool:
     half = x.shape[1] // 2
     later = (mx.arange(x.shape[1]) >= half)[None, :, None]
     noise = mx.random.normal(x.shape, key=mx.random.key(SEED)).astype(x.dtype)
-    same = function(module, x, *args, **kwargs)
-    restart()
-    change = mx.abs(function(module, mx.where(later, noise, x), *args, **kwargs) - same)
+    same = sandbox.call(function, module, x, *args, **kwargs)
+    sandbox.restart()
+    change = mx.abs(sandbox.call(function, module, mx.where(later, noise, x), *args, **kwargs) - same)
     before, after = (lazy_graph.largest(part) for part in (change[:, :half], change[:, half:]))
     return lazy_graph.largest(mx.abs(same - output)) == 0 and before > LEAK * after > 0

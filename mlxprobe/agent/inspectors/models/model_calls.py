@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from types import CodeType, FunctionType
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.introspection.side_effects import Effects, followed
-from mlxprobe.agent.introspection.trees import Saved, SavedKey, weak
+from mlxprobe.agent.introspection.trees import weak
 from mlxprobe.agent.patching import static
 from mlxprobe.agent.patching.signatures import like
 from mlxprobe.agent.patching.temporary_patches import Loans
-from mlxprobe.agent.recording.compile_switch import uncompiled
+from mlxprobe.agent.recording.call_context import Nesting
 from mlxprobe.agent.recording.gradient_call import Call
-from mlxprobe.agent.replay.call import outputs
+from mlxprobe.agent.replay.sandbox import Sandbox, outputs
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.agent.sampling.overhead_budget import is_landmark
@@ -33,8 +33,6 @@ class Made:
 
     It is an `outer` one where no other module that is listened to has called it. The results themselves are let go: a
     backward pass that a program has made small would hold them all.
-
-    No dataclass: what that generates counts as a stranger's code where a compiled function is run by us.
     """
 
     def __init__(
@@ -51,6 +49,12 @@ class Made:
     def module(self) -> Any:
         """The module, as long as the program keeps it."""
         return self._module()
+
+    def sandbox(self, nesting: Nesting) -> Sandbox:
+        """Return what restores all that the call was seen to reach."""
+        effects = self.effects
+        met = [] if effects is None else [*effects.changed, *(known() for known in effects.roots)]
+        return Sandbox(nesting, self.module, *met, effects=effects)
 
     @property
     def code(self) -> CodeType:
@@ -152,22 +156,3 @@ class Heard(Inspector):
     def _let_go(self) -> None:
         self._loans.give_back()
         self._depth = 0
-
-
-@contextmanager
-def put_back(tree: Any) -> Iterator[tuple[Callable[[], None], Callable[[], None]]]:
-    """Leave modules and the random state as they were; what is given starts both again, or the latter alone.
-
-    Nothing is compiled meanwhile.
-    """
-    saved, key = Saved(tree), SavedKey()
-
-    def restart() -> None:
-        saved.put_back()
-        key.put_back()
-
-    try:
-        with uncompiled():
-            yield restart, key.put_back
-    finally:
-        restart()

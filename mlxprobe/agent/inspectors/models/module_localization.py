@@ -10,41 +10,46 @@ from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.models.model_calls import Made
 from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.introspection.code_ownership import OWN
-from mlxprobe.agent.introspection.side_effects import Effects
+from mlxprobe.agent.introspection.trees import lent
 from mlxprobe.agent.patching.temporary_patches import Loans
-from mlxprobe.agent.replay.call import again
 from mlxprobe.agent.replay.perturbation import Found, Probe
+from mlxprobe.agent.replay.sandbox import Sandbox
 from mlxprobe.protocol.facts.models import RowsMixed
 
 MOST = 32  # calls of modules
 CALL = "__call__"
 
 
-def heard(made: Made, restart: Callable[[], None]) -> list[Made]:
-    """Call a model once more; list the calls of the user's modules in it as they end, the inner ones first."""
+def heard(made: Made, sandbox: Sandbox, array: Any) -> tuple[list[Made], Any]:
+    """Call a model once more; list the calls of the user's modules in it as they end, the inner ones first.
+
+    Return the handle that stood for one of its inputs as well.
+    """
     found: list[Made] = []
     kinds = [
         kind for kind in dict.fromkeys(map(type, made.module.modules())) if type(vars(kind).get(CALL)) is FunctionType
     ]
     loans = Loans()
     for kind in [one for one in kinds if call_site.whose_module(one.__module__) == OWN]:
-        loans.replace(kind, CALL, lambda original: hearing(original, found, made.effects))
+        loans.replace(kind, CALL, lambda original: hearing(original, found))
+    given = [made.args, made.kwargs]
+    args, kwargs = lent(given)
+    handles = zip(lazy_graph.leaves(given), lazy_graph.leaves([args, kwargs]), strict=True)
     try:
-        again(made.effects, made.function, made.module, *made.args, **made.kwargs)
+        sandbox.call(made.function, made.module, *args, **kwargs)
     finally:
         loans.give_back()
-        restart()
-    return [one for one in found if one.module is not made.module]
+        sandbox.restart()
+    return [one for one in found if one.module is not made.module], next((b for a, b in handles if a is array), None)
 
 
-def hearing(original: Any, found: list[Made], effects: Effects | None) -> Callable[..., Any]:
+def hearing(original: Any, found: list[Made]) -> Callable[..., Any]:
     """Return what notes a call as it ends."""
 
     def call(module: Any, *args: Any, **kwargs: Any) -> Any:
         output = original(module, *args, **kwargs)
         if len(found) < MOST:
             found.append(Made(module, original, (args, kwargs), output, outer=False))
-            found[-1].effects = effects
         return output
 
     return call
@@ -57,11 +62,11 @@ def taking(calls: list[Made], array: Any) -> Made | None:
     )
 
 
-def mixing(calls: list[Made], restart: Callable[[], None]) -> Made | None:
+def mixing(calls: list[Made], sandbox: Sandbox) -> Made | None:
     """Return the innermost call whose outputs for a row depend on its place, or on the rows beside it."""
     for one in calls:
-        probe = Probe(one.code, one.function, one.module, (one.args, one.kwargs), one.effects)
-        rows = probe.rows and probe.begin(restart) and all(shape[:1] == (probe.rows,) for shape in one.shapes)
+        probe = Probe(one.code, one.function, one.module, (one.args, one.kwargs), sandbox)
+        rows = probe.rows and probe.begin() and all(shape[:1] == (probe.rows,) for shape in one.shapes)
         found: Found = probe.mixed(shuffled=True, known=True) if rows else {}
         if found.get(RowsMixed):
             return one

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.losses.loss_graph import unique
-from mlxprobe.agent.inspectors.models.model_calls import Made, put_back
+from mlxprobe.agent.inspectors.models.model_calls import Made
 from mlxprobe.agent.introspection.trees import is_array
 from mlxprobe.agent.recording.gradient_call import Call
-from mlxprobe.agent.replay.call import Refused, again, outputs
+from mlxprobe.agent.replay.sandbox import Refused, Sandbox, in_evaluation, outputs
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.agent.wire import bound
@@ -51,7 +52,7 @@ class Rowwise(Inspector):
             if often.get(key, 0) < MANY or len(alike) < len(outer) or first.code in self._settled:
                 continue
             try:
-                same = first.effects is not None and not first.effects.found and self._same(alike, data)
+                same = first.effects is not None and self._same(alike, data)
             except Refused:
                 same = False
             if same and seen.often_at is not None:
@@ -61,30 +62,32 @@ class Rowwise(Inspector):
 
     def _same(self, calls: list[Made], data: list[Any]) -> bool:
         """Tell whether rows of what the gradient call was given have the same outputs where they are given together."""
-        import mlx.core as mx
-
         given = [one.args[0] for one in calls if len(one.args) == 1 and not one.kwargs and is_array(one.args[0])]
         shapes = {(tuple(one.shape), one.dtype) for one in given}
         if len(given) < len(calls) or len(shapes) > 1 or self.inspection.pending([calls[0].module, *given, *data]):
             return False
         if not are_rows(given, data):
             return False
-        joined = mx.concatenate if given[0].ndim and given[0].shape[0] == 1 else mx.stack
-        effects, function, module = calls[0].effects, calls[0].function, calls[0].module
-        with put_back([module]) as (restart, _), self.inspection.nesting.peaks.hidden():
-            for one in module.modules():
-                vars(one)["_training"] = False
-            began = bound.process_time()
-            each = [outputs(again(effects, function, module, one)) for one in given]
-            if bound.process_time() - began > SLOW_S * len(given):
-                return False
-            together = outputs(again(effects, function, module, joined(given)))
-            restart()
-        pairs = [(joined([one[k] for one in each]), whole) for k, whole in enumerate(together)]
-        return bool(pairs) and all(
-            one.shape == whole.shape and lazy_graph.largest(one - whole) <= NEAR * lazy_graph.largest(whole)
-            for one, whole in pairs
-        )
+        sandbox = calls[0].sandbox(self.inspection.nesting)
+        return bool(sandbox.run(are_alike, calls[0], given, sandbox))
+
+
+def are_alike(made: Made, given: list[Any], sandbox: Sandbox) -> bool:
+    """Tell whether a model has the same outputs for rows that are given together."""
+    import mlx.core as mx
+
+    joined = mx.concatenate if given[0].ndim and given[0].shape[0] == 1 else mx.stack
+    in_evaluation(made.module)
+    began = bound.process_time()
+    each = [outputs(sandbox.call(made.function, made.module, copy.copy(one))) for one in given]
+    if bound.process_time() - began > SLOW_S * len(given):
+        return False
+    together = outputs(sandbox.call(made.function, made.module, joined(given)))
+    pairs = [(joined([one[k] for one in each]), whole) for k, whole in enumerate(together)]
+    return bool(pairs) and all(
+        one.shape == whole.shape and lazy_graph.largest(one - whole) <= NEAR * lazy_graph.largest(whole)
+        for one, whole in pairs
+    )
 
 
 def are_rows(given: list[Any], data: list[Any]) -> bool:
