@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import signal
 import sys
 import textwrap
 import weakref
@@ -21,6 +22,8 @@ from mlxprobe.agent.replay.sandbox import Refused, Sandbox
 HARMLESS = {
     "makes a list of its own": "out = []\n    out.append(x)\n    return out",
     "makes a dict of its own": "out = {}\n    out['loss'] = x\n    out.update(more=x)\n    return out",
+    "adds to a number of a table": "kept = NUMBERED['one']\n    kept += x\n    return kept",
+    "adds to an array that it has made": "made = np.zeros(3)\n    made += x\n    return made",
     "adds to its argument": "x += 1\n    return x",
     "calls a helper": "return helper(x)",
     "maps a lambda": "return list(map(lambda one: one + 1, [x]))",
@@ -78,6 +81,16 @@ SHOWS = {
     "holds a lock": ("with LOCK:\n        return x", "uses LOCK, a lock"),
     "takes some of an iterator": ("list(itertools.islice(NUMBERS, 2))", "uses NUMBERS, a count"),
     "adds to a list by another name": ("kept = SEEN\n    kept += [x]", "adds to kept"),
+    "adds to an element": ("kept = HELD['one']\n    kept += [x]", "adds to kept"),
+    "adds to an element that it asks for": ("kept = HELD.get('one')\n    kept += [x]", "adds to kept"),
+    "adds to one of two": ("kept = SEEN or []\n    kept += [x]", "adds to kept"),
+    "adds to every element": ("for kept in HELD.values():\n        kept += [x]", "adds to kept"),
+    "adds to a list that a function returns": ("kept = handed(x)[1]\n    kept += [x]", "adds to kept"),
+    "adds to a view": ("view = ARRAY.reshape(-1)\n    view += 1", "adds to view"),
+    "adds to a part": ("view = ARRAY[1:]\n    view += 1", "adds to view"),
+    "adds to another's view": ("view = np.asarray(ARRAY)\n    view += 1", "adds to view"),
+    "writes its result into an array": ("np.add(x, 1, out=ARRAY)", "calls ARRAY"),
+    "fills an array": ("np.copyto(ARRAY, x)", "calls np.copyto"),
     "sets past the class": ("object.__setattr__(pair, 'left', x)", "calls object.__setattr__"),
     "sets by the class's own method": ("list.append(SEEN, x)", "calls list.append"),
     "calls a method by its name": ("ADDS(SEEN)", "calls ADDS"),
@@ -86,6 +99,8 @@ SHOWS = {
 }
 MODULE = """
 import functools, itertools, logging, math, operator, queue, random, threading
+import numpy as np
+HELD, NUMBERED, ARRAY = dict(one=[1]), dict(one=1), np.zeros(3)
 
 waiting = queue.SimpleQueue()
 for k in range(99): waiting.put(k)
@@ -272,3 +287,32 @@ def test_what_import_asks_for_a_module_of_ours_is_not_the_programs(
     exec(compile(f"def step():\n    import {module}", str(tmp_path / "train.py"), "exec"), theirs)
     with pytest.raises(Stop):
         guarded(Effects(), theirs["step"])
+
+
+def test_a_signal_handler_runs_to_its_end_under_the_guard() -> None:
+    handled: list[int] = []
+
+    def nested(number: int) -> None:
+        handled.append(number)
+
+    class Handler:
+        def __call__(self, number: int, frame: object) -> None:
+            nested(number)
+            handled.append(-number)
+
+    def interrupted() -> None:
+        signal.raise_signal(signal.SIGUSR1)
+
+    effects = Effects()
+    effects.codes.add(interrupted.__code__)
+    before = signal.signal(signal.SIGUSR1, Handler())
+    try:
+        sys.setprofile(guard(effects))
+        interrupted()
+        nested(0)
+    except Stop:
+        handled.append(0)
+    finally:
+        sys.setprofile(None)
+        signal.signal(signal.SIGUSR1, before)
+    assert handled == [signal.SIGUSR1, -signal.SIGUSR1, 0]

@@ -30,6 +30,8 @@ CHANGES = {"append", "extend", "insert", "remove", "pop", "popitem", "popleft", 
 CHANGES |= {"setdefault", "add", "discard", "reverse", "write", "writelines", "writerow", "send", "put", "put_nowait"}
 CHANGES |= {"sort", "rotate", "extendleft", "move_to_end", "subtract", "difference_update", "intersection_update"}
 CHANGES |= {"symmetric_difference_update", "fill", "partition", "resize", "setflags", "byteswap", "tofile", "dump"}
+CHANGES |= {"setfield", "itemset"}
+FILLS = {"copyto", "place", "put", "putmask", "put_along_axis", "fill_diagonal"}  # functions of NumPy
 C_METHODS = (MethodDescriptorType, ClassMethodDescriptorType, WrapperDescriptorType)
 FUNCTIONS_OF_NUMPY = re.compile(r"ufunc|_ArrayFunctionDispatcher|[dD][tT]ype")
 QUIET = {"mlx", "nanobind", "weakref", "typing", "types", "operator", "re", "enum", "functools", "abc"}
@@ -40,7 +42,7 @@ MLX_CHANGES = re.compile(r"eval|save|set_|seed|reset_|metal|distributed|export|n
 MAKES = {"dict", "list", "set", "defaultdict", "deque", "OrderedDict", "Counter", "sorted", "copy", "deepcopy"}
 MAKES |= {"tree_map", "tree_unflatten", "tree_flatten", "tree_merge", "tree_map_with_path"}
 FRESH = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp, ast.Tuple, ast.Constant, ast.JoinedStr)
-LISTS = (ast.List, ast.ListComp, ast.Tuple)
+GROWS = (ast.List, ast.ListComp, ast.Tuple, ast.Set, ast.Dict)
 PLAIN = (bool, int, float, str)
 VALUES = (*PLAIN, bytes, complex, tuple, frozenset, range)  # nothing changes them
 PLAIN_BASES = {object, *VALUES, type(None), list, dict, set, deque, BaseException, Exception}
@@ -142,6 +144,9 @@ class Reader:
                 for place, one in enumerate(itertools.takewhile(lambda part: isinstance(part, ast.Name), parts)):
                     part = ast.Subscript(node.value, ast.Constant(place), ast.Load())
                     self._bound.setdefault(ast.unparse(one), []).append(part)
+        elif isinstance(node, (ast.For, ast.comprehension)) and isinstance(node.target, ast.Name):
+            element = ast.Subscript(node.iter, ast.Name("any", ast.Load()), ast.Load())
+            self._bound.setdefault(node.target.id, []).append(element)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             self._bound.setdefault(node.id, [])
 
@@ -174,10 +179,34 @@ class Reader:
 
     def _adds(self, node: ast.AugAssign, name: str) -> str:
         """Return the effect of adding in place to a list or an array that this call has not made."""
-        held = [self._value(one) for one in self._bound.get(name, [])]
+        held = [value for one in self._bound.get(name, []) for value in self._alternatives(one)]
         outside = any(static.is_a(one, (list, set, dict, deque)) or static.is_numpy(one) for one in held)
-        given = name in self._arguments and isinstance(node.value, LISTS)
-        return f"adds to {name}" if outside or given else ""
+        unknown = name in self._arguments or any(one is UNKNOWN for one in held)
+        return f"adds to {name}" if outside or (unknown and isinstance(node.value, GROWS)) else ""
+
+    def _alternatives(self, node: ast.expr, depth: int = 4) -> list[Any]:
+        """List what an expression may be, of what this call has not made; `UNKNOWN` where that cannot be read."""
+        if not depth or makes(node):
+            return []
+        if isinstance(node, ast.Name) and node.id in self._bound:
+            parts: list[ast.expr] = self._bound[node.id]
+        elif isinstance(node, (ast.BoolOp, ast.IfExp, ast.NamedExpr)):
+            parts = [one for one in ast.iter_child_nodes(node) if isinstance(one, ast.expr)]
+        elif isinstance(node, (ast.Call, ast.Subscript, ast.Attribute)) and self._value(node) is UNKNOWN:
+            return [*self._parts_of_owners(node, depth - 1), UNKNOWN]
+        else:
+            value = self._value(node)
+            return [] if value is UNKNOWN else [value]
+        return [value for one in parts for value in self._alternatives(one, depth - 1)]
+
+    def _parts_of_owners(self, node: ast.expr, depth: int) -> Iterator[Any]:
+        """List what a call, an element or an attribute may be a part, or a view, of."""
+        owners = [node.value] if isinstance(node, (ast.Subscript, ast.Attribute)) else []
+        if isinstance(node, ast.Call):
+            owners = [*node.args, *(one.value for one in node.keywords)]
+            owners += [node.func.value] if isinstance(node.func, ast.Attribute) else []
+        for owner in [value for one in owners for value in self._alternatives(one, depth)]:
+            yield from [owner] if static.is_numpy(owner) else children(owner)
 
     def _stores(self, node: ast.Attribute | ast.Subscript) -> str:
         root, owner = self._root(node), self._value(node.value)
@@ -199,6 +228,7 @@ class Reader:
         hidden = [one for one in (function, *given) if self._hides(one)] + [
             one for one in given if self._is_change(one)
         ]
+        hidden += [one.value for one in node.keywords if one.arg == "out" and not self._is_own(one.value)]
         if hidden or isinstance(function, ast.Name):
             name = ast.unparse(hidden[0] if hidden else function)
             return f"calls {name}" if hidden or (name in SPEAKS and name not in self._bound) else ""
@@ -278,8 +308,9 @@ class Reader:
             return f"calls {ast.unparse(function)}" if changes else ""
         if top == "weakref" and function.attr == "finalize":
             return f"calls {ast.unparse(function)}"
-        quiet = top in self._harmless and "random" not in module.__name__
-        compiled = not static.is_a(called, FunctionType)
+        fills = top == "numpy" and function.attr in FILLS
+        quiet = top in self._harmless and "random" not in module.__name__ and not fills
+        compiled = fills or not static.is_a(called, FunctionType)
         if quiet or not compiled or static.is_a(called, type):
             return ""  # Python functions are read when they run
         return f"calls {ast.unparse(function)}"
@@ -361,6 +392,11 @@ class Reader:
 def is_of_arrays(name: str) -> bool:
     """Tell whether arrays have a method of this name, which changes nothing."""
     return any(hasattr(kind, name) for kind in static.array_types())
+
+
+def children(value: Any) -> list[Any]:
+    """List the elements of a container."""
+    return list(static.children(value)) if static.is_a(value, static.CONTAINERS) else []
 
 
 def makes(node: ast.expr) -> bool:

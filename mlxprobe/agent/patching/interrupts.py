@@ -78,6 +78,11 @@ def _handlers() -> Iterator[Any]:
             yield handler
 
 
+def handles_signals(code: CodeType) -> bool:
+    """Check whether a signal handler of the program's runs this code."""
+    return any(code in _codes_of(one) for one in _handlers())
+
+
 def _codes_of(one: Any, depth: int = DEEPEST) -> set[CodeType]:
     """List the code that a function, a method, a partial function or an object runs when it is called."""
     found = {one.__code__} if static.is_a(one, FunctionType) else set()
