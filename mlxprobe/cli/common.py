@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-import importlib
+import importlib.util
 import os
 import sys
 import threading
@@ -16,7 +16,7 @@ import click
 
 import mlxprobe
 from mlxprobe.cli import FILES
-from mlxprobe.cli.streams import is_of_stdout
+from mlxprobe.cli.streams import end, is_of_stdout
 from mlxprobe.schema.errors import ProbeError, UsageError
 from mlxprobe.schema.texts import plain, shortened
 from mlxprobe.settings.table import SECONDS_WORDS, TABLE, Settings
@@ -84,7 +84,13 @@ class Commands(click.Group):
         except OSError as error:
             tell(unwritten(error))
             ctx.exit(JUDGED_NOT)
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "start new thread" not in str(error):
+                raise
+            tell(f"this machine has no room left: {error or 'out of memory'}")
+            ctx.exit(JUDGED_NOT)
         except KeyboardInterrupt:
+            end()  # another signal ends the process at once
             tell("interrupted")
             ctx.exit(INTERRUPTED)
 
@@ -140,6 +146,17 @@ def with_scenarios(command: Command) -> Command:
     )(command)
 
 
+def renderable(_: click.Context, __: click.Parameter, form: str) -> str:
+    """Return a form; refuse HTML before anything runs where the libraries that render it are missing.
+
+    Raises:
+        UsageError: the extra `report` is not installed.
+    """
+    if form == "html" and not all(map(importlib.util.find_spec, ("jinja2", "vl_convert"))):
+        raise UsageError("the HTML report needs the extra `report`: pip install 'mlxprobe[report]'")
+    return form
+
+
 def with_report(formats: Sequence[str]) -> Callable[[Command], Command]:
     """Give a command `--format` and `--output`."""
 
@@ -149,6 +166,7 @@ def with_report(formats: Sequence[str]) -> Callable[[Command], Command]:
             "form",
             type=click.Choice(formats),
             default="text",
+            callback=renderable,
             help="Form of the report (default: text).",
         )
         output = click.option(

@@ -135,13 +135,11 @@ def merge(files: tuple[Path, ...], form: str, output: Path | None) -> None:
     found = history.parted(files)
     if isinstance(found, list):
         with foreign(files):
-            whole = matrix.merge(found)
-        return _deliver(whole, form, output)
+            return _deliver(matrix.merge(found), form, output)
     from mlxprobe.runner.merge_records import joined
 
     with foreign(files):
-        of_ranks = joined(found)
-    return _deliver_ranks(of_ranks, form, output)
+        return _deliver_ranks(joined(found), form, output)
 
 
 def _deliver_ranks(found: Any, form: str, output: Path | None) -> None:

@@ -12,6 +12,7 @@ from mlxprobe.reports import diagnosis, phrases, verdicts
 from mlxprobe.reports.cause_groups import unchecked
 from mlxprobe.schema.enums import Outcome
 from mlxprobe.schema.record import ProgramRecord, Record
+from mlxprobe.schema.texts import lines
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -38,8 +39,8 @@ def render(record: Record) -> str:
 
 
 def clean(text: str) -> str:
-    """Replace characters that XML cannot hold."""
-    return _NOT_XML.sub("�", text)
+    """Replace characters that XML cannot hold, and spell out those that hide or reorder others."""
+    return lines(_NOT_XML.sub("�", text))
 
 
 def _fails(one: ProgramRecord) -> bool:

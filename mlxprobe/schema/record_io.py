@@ -49,6 +49,7 @@ SAME = (  # of an observation and of its row
     "evaluating_s",
 )
 MOST_NAME = 60  # characters of a part of a file's name
+MOST_FIGURES, MOST_ROWS = 1_000, 100_000  # of a finding, and pending operations by step: no run has more
 Told = TypeVar("Told", Finding, Raised)
 
 
@@ -191,9 +192,13 @@ def converted(value: Any, origin: str) -> Record:
             f"{origin}: record of schema version {version}; this mlxprobe reads versions 1 to {SCHEMA_VERSION}"
         )
     try:
-        return msgspec.convert(current(value), Record, strict=False, str_keys=True)
+        made = msgspec.convert(current(value), Record, strict=False, str_keys=True)
     except (msgspec.ValidationError, RecursionError) as error:
         raise UsageError(f"{origin}: not an mlxprobe record: {shortened(str(error))}") from None
+    for one in made.programs:
+        if len(one.pending) > MOST_ROWS or any(len(found.evidence) > MOST_FIGURES for found in one.findings):
+            raise UsageError(f"{origin}: {shortened(one.name)}: more figures than any run has")
+    return made
 
 
 def load(path: Path) -> Record:

@@ -74,6 +74,8 @@ def uncompared(before: Rows, after: Rows) -> str:
             return f"{why} ({side})"
     if any(one.mlx == "" for one in (*before, *(one for one in after if one.outcome is Outcome.PASS))):
         return NEVER_IMPORTED
+    if all(one.outcome is Outcome.ERROR and not one.as_expected for one in (*before, *after)):
+        return f"it ends with an error on both sides: {before[0].reason}"
     cut = [any(map(was_limited, rows)) for rows in (before, after)]
     others = [one for rows, was_cut in zip((before, after), cut, strict=True) for one in rows if not was_cut]
     if any(cut) and not (others and all(one.outcome is Outcome.PASS for one in others)):

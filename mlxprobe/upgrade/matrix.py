@@ -132,7 +132,7 @@ def shard(text: str) -> Shard:
     Raises:
         UsageError: it is not of that form, or i is not from 1 to n.
     """
-    found = re.fullmatch(r"(\d+)/(\d+)", text)
+    found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
     if not found or not 1 <= int(found[1]) <= int(found[2]):
         raise UsageError(f"--shard: {text!r} is not i/n with i from 1 to n, such as 2/3")
     return int(found[1]), int(found[2])
@@ -179,4 +179,4 @@ def converted(value: Any, origin: str) -> Matrix:
 
 def release_key(text: str) -> list[int]:
     """Return the sort key of a release."""
-    return [int(part) for part in re.findall(r"\d+", text)]
+    return [int(part) for part in re.findall(r"\d{1,9}", text)]

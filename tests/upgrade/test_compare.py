@@ -17,6 +17,7 @@ from mlxprobe.upgrade.metric_comparison import ENOUGH_RUNS
 from mlxprobe.verdict.rows import worst
 
 PASS, ERROR, HANG = record_row(), record_row(Outcome.ERROR), record_row(Outcome.HANG)
+FAILED = record_row(Outcome.ERROR, as_expected=False)  # a full disk, say
 UNSTEADY = worst([record_row(Outcome.ERROR, as_expected=False), PASS, PASS])
 LEAK = Finding(code="MP103", name="memory-growth", severity=Severity.WARNING, message="grows")
 NOTE = Finding(code="MP302", name="hand-written-log-softmax", severity=Severity.NOTE, message="by hand")
@@ -53,12 +54,14 @@ pytestmark = pytest.mark.slow  # the import of SciPy alone takes longer than 0.2
 MANY = ENOUGH_RUNS + 1
 CASES = [
     ("the same twice", [PASS], [PASS], Change.SAME),
+    ("fails on both sides, against what it expects", [FAILED] * 2, [FAILED] * 2, Change.CANNOT_TELL),
+    ("fails on one side, against what it expects", [PASS] * 2, [FAILED] * 2, Change.REGRESSION),
     ("passes, now raises", [PASS] * 2, [ERROR] * 2, Change.REGRESSION),
     ("raises, now passes", [ERROR] * 2, [PASS] * 2, Change.FIXED),
     ("raises, now hangs", [ERROR] * 2, [HANG] * 2, Change.CHANGED),
-    ("one run of each is a hang_detector", [PASS], [ERROR], Change.SAME),
+    ("one run of each is a suspicion", [PASS], [ERROR], Change.SAME),
     ("passes, now fails now and then", [PASS] * 3, [PASS, ERROR, PASS], Change.REGRESSION),
-    ("the same in fewer runs is a hang_detector", [PASS] * 2, [PASS, ERROR], Change.SAME),
+    ("the same in fewer runs is a suspicion", [PASS] * 2, [PASS, ERROR], Change.SAME),
     ("passes, now fails in one of the runs of a row", [PASS] * 3, [UNSTEADY], Change.REGRESSION),
     ("failed now and then before", [PASS, ERROR, PASS], [PASS] * 3, Change.CANNOT_TELL),
     ("fails now and then on both sides", [PASS, ERROR, PASS], [PASS, PASS, ERROR], Change.CANNOT_TELL),
@@ -87,7 +90,7 @@ CASES = [
     ("steps 20 % slower", [with_steps(0.01)] * MANY, [with_steps(0.012)] * MANY, Change.REGRESSION),
     ("steps 20 % faster", [with_steps(0.012)] * MANY, [with_steps(0.01)] * MANY, Change.FIXED),
     ("steps 5 % slower", [with_steps(0.01)] * MANY, [with_steps(0.0105)] * MANY, Change.SAME),
-    ("one slower run is a hang_detector", [with_steps(0.01)], [with_steps(0.02)], Change.SAME),
+    ("one slower run is a suspicion", [with_steps(0.01)], [with_steps(0.02)], Change.SAME),
     ("a hang's step time does not count", [with_steps(0.01, outcome=Outcome.HANG)] * MANY,
      [with_steps(0.03, outcome=Outcome.HANG)] * MANY, Change.SAME),
 ]  # fmt: skip

@@ -105,7 +105,7 @@ def test_devices_stand_side_by_side_and_changes_are_those_of_one_device() -> Non
     assert head in report and "▸" not in report and "no outcome changes" in report
 
 
-@pytest.mark.parametrize("text", ["0/2", "3/2", "2", "a/b"])
+@pytest.mark.parametrize("text", ["0/2", "3/2", "2", "a/b", f"1/{'9' * 5000}"])
 def test_a_bad_shard_is_told(text: str) -> None:
     with pytest.raises(UsageError, match="is not i/n"):
         matrix.shard(text)
@@ -121,3 +121,8 @@ def test_a_matrix_survives_the_round_trip_and_a_bad_file_is_told(tmp_path: Path)
     file.write_bytes(b'{"schema_version": 9}')
     with pytest.raises(UsageError, match="schema version 9"):
         matrix.load(file)
+
+
+def test_a_release_of_too_many_digits_has_a_key() -> None:
+    assert matrix.release_key("0.32.4") == [0, 32, 4]
+    assert matrix.release_key("9" * 5000)[0] == 999_999_999

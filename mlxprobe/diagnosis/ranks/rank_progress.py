@@ -12,6 +12,7 @@ from mlxprobe.schema.metrics import standing, steps_done
 from mlxprobe.schema.observation import Collective, Observation, Place
 
 UNWATCHED = "not watched"
+MOST_RANKS = 10_000  # that are listed; a record from elsewhere may name any size
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ def unwatched(seen: Sequence[Observation]) -> tuple[int, ...]:
     """Return the ranks that the size of a group says there are, and nobody has seen."""
     known = by_rank(seen)
     size = max((one.process.size for one in known if one.process), default=0)
-    return tuple(sorted(set(range(size)) - set(map(rank_of, known))))
+    watched = set(map(rank_of, known))
+    return tuple(rank for rank in range(min(size, MOST_RANKS)) if rank not in watched)
 
 
 def was_killed(seen: Observation) -> bool:

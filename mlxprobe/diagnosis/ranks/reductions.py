@@ -48,6 +48,8 @@ def reads(seen: Observation) -> dict[int, Read]:
     """Return what is known, by step."""
     found: dict[int, Read] = {}
     for fact, at in seen.every(GradientsRead):
+        if not 0 <= fact.calls <= len(fact.values):  # no run has that
+            continue
         size = len(fact.values) // (fact.calls + 1)
         *calls, given = [fact.values[k * size : (k + 1) * size] for k in range(fact.calls + 1)]
         file, _, line = fact.scaled_at.rpartition(":")

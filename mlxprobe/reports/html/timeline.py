@@ -106,7 +106,7 @@ def _first(lanes: Sequence[Lane]) -> float:
     """Return when the timeline begins: some collectives before the first rank has built its last."""
     cut_s = min(one.rows[-1].built_s for one in lanes if one.rows)
     before = [[row.built_s for row in one.rows if row.built_s <= cut_s][-LAST:] for one in lanes]
-    return max(min(some) for some in before if some)
+    return max((min(some) for some in before if some), default=cut_s)
 
 
 def _spans(lane: Lane, first_s: float) -> Iterator[Json]:
