@@ -47,12 +47,8 @@ FORMS = ("text", "markdown", "json", "junit", "github", "sarif", "html")
 @click.command(cls=Program, context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
 @click.option("--steps", type=click.IntRange(0), default=0, help="End the program after this many steps.")
 @click.option("--until-finding", is_flag=True, help="End the program at the first finding that is an error.")
-@click.option(
-    "--select", multiple=True, metavar="CODE", help="Report only these codes, names or families; repeatable."
-)
-@click.option(
-    "--ignore", multiple=True, metavar="CODE", help="Leave out these codes, names or families; repeatable."
-)
+@click.option("--select", multiple=True, metavar="CODE", help="Report only these codes, names or families; repeatable.")
+@click.option("--ignore", multiple=True, metavar="CODE", help="Leave out these codes, names or families; repeatable.")
 @click.option("--baseline", type=click.Path(dir_okay=False, path_type=Path), help="Accept what this record has found.")
 @click.option(
     "--fail-on", type=click.Choice(SEVERITIES), default="never", help="Exit 1 at findings this grave (default: never)."

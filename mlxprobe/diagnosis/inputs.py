@@ -34,5 +34,6 @@ def id_out_of_range(seen: Observation) -> Iterator[Finding]:
     for fact, at in seen.facts(LossShare):
         mark, classes = fact.mark, fact.classes
         if fact.marked >= ENOUGH_LOOKS:
-            message = f"targets of {mark} carry loss, and count from the end: as class {classes + mark} of {classes}"
+            read = f"class {classes + mark}" if classes + mark >= 0 else "memory before the first class"
+            message = f"targets of {mark} carry loss, and count from the end: MLX reads {read} of {classes} classes"
             yield rule("MP304").at(message, at.file, at.line, severity=Severity.WARNING, id=mark, table=classes)

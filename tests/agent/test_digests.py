@@ -163,7 +163,7 @@ def test_shapes_and_files_are_counted_beyond_those_that_are_named(tmp_path: Path
     told = dict(
         lines(ProgramRecord(program="p", outcome=Outcome.PASS, reason="", as_expected=True, findings=(), sheet=seen))
     )
-    assert told["batches"].endswith(f"and {seen.shapes - 4} more shapes at sampled steps")
+    assert told["arguments"].endswith(f"and {seen.shapes - 4} more at sampled steps")
     assert told["files"].endswith("and 7 more")
 
 

@@ -23,7 +23,8 @@ def reshape_for_transpose(seen: Observation) -> Iterator[Finding]:
 
     Example: `q.reshape(batch, heads, length, -1)` of an array of shape (batch, length, features).
 
-    Use instead: `q.reshape(batch, length, heads, -1).transpose(0, 2, 1, 3)`.
+    Use instead: `q.reshape(batch, length, heads, -1).transpose(0, 2, 1, 3)` for heads; `x.transpose(0, 2, 3, 1)` for
+    pictures whose channels are to be last.
 
     Limits: reported where the reshape is made at each step.
     """
