@@ -16,7 +16,7 @@ from mlxprobe.agent.introspection import call_site, isolated_import
 from mlxprobe.agent.introspection.code_ownership import AGENT, GENERATED
 from mlxprobe.agent.introspection.trees import is_trained
 from mlxprobe.agent.patching import static
-from mlxprobe.agent.patching.interrupts import Stop, handles_signals, let_through
+from mlxprobe.agent.patching.interrupts import Stop, handler_codes, let_through
 from mlxprobe.agent.wire import bound
 
 # modules whose functions change nothing that is not handed to them
@@ -161,7 +161,7 @@ def guard(
         read: reads a function that begins, and stops there itself, where nothing was read before.
         watch: called at each event of a function in Python.
     """
-    until, events = bound.thread_time() + within_s, 0
+    until, events, handlers = bound.thread_time() + within_s, 0, handler_codes()
     handler: FrameType | None = None  # of a signal: what it does is the program's own, and happens once
 
     def follow(frame: FrameType, event: str, result: Any) -> None:
@@ -169,7 +169,7 @@ def guard(
         if handler is not None:
             handler = None if frame is handler and event == "return" else handler
             return
-        if event == "call" and frame.f_code not in effects.codes and handles_signals(frame.f_code):
+        if event == "call" and frame.f_code in handlers and frame.f_code not in effects.codes:
             handler = frame
             return
         events += 1

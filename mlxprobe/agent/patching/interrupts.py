@@ -78,9 +78,9 @@ def _handlers() -> Iterator[Any]:
             yield handler
 
 
-def handles_signals(code: CodeType) -> bool:
-    """Check whether a signal handler of the program's runs this code."""
-    return any(code in _codes_of(one) for one in _handlers())
+def handler_codes() -> set[CodeType]:
+    """Return the code that the program's signal handlers run."""
+    return {code for one in _handlers() for code in _codes_of(one)}
 
 
 def _codes_of(one: Any, depth: int = DEEPEST) -> set[CodeType]:
