@@ -100,7 +100,7 @@ def test_memory_that_runs_out_is_told_and_the_program_left_alone(tmp_path: Path)
     (tmp_path / "train.py").write_text(PRELUDE + HELD.replace("0.5", "2.5"))
     (tmp_path / "full.py").write_text(
         "from mlxprobe.runner import machine_events as s\n"
-        "s.Surroundings.__init__.__defaults__ = (lambda: 10**6, lambda: 10**8)\n"
+        "s.MachineEvents.__init__.__defaults__ = (lambda: 10**6, lambda: 10**8)\n"
         "from mlxprobe.cli import main; main()"
     )
     order = [sys.executable, "full.py", "watch"]

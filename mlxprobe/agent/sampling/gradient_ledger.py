@@ -77,6 +77,11 @@ class Applied:
         """The first of its gradients, with its path."""
         return next(iter(self._whole.arrays.items()), ("", None))
 
+    def is_as_computed(self) -> bool:
+        """Tell whether the one call's gradients are given as they are."""
+        arrays = self.gradients.arrays
+        return len(self.calls) == 1 and all(self.calls[0].gradients.arrays.get(path) is arrays[path] for path in arrays)
+
     def follows(self, other: Applied) -> bool:
         """Tell whether it updates what another has updated: a trial that is taken back finds its parameter again.
 

@@ -74,6 +74,9 @@ class Accumulation(Inspector):
 
     def look(self, step: int) -> None:
         update = next((one for one in reversed(self.inspection.view.applied) if one.calls), None)
+        if update is not None and update.is_as_computed():  # neither summed nor carried
+            self._before, self._carried = (0, None), 0
+            return
         given = update.read(self.inspection.pending) if update is not None else None
         if update is None or given is None:
             return
