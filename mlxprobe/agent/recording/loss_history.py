@@ -14,7 +14,7 @@ from mlxprobe.agent.recording.gradient_call import loss_in
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wire.bound import get_ident, ref
 
-SHARE, FREE_S = 0.002, 0.05  # of the program's time; what is read at first must not hang on how fast a machine is
+SHARE, FREE_S = 0.002, 0.1  # of the program's time; what is read at first must not hang on how fast a machine is
 ROOM = 256  # losses that are followed, before those that have gone are forgotten
 GATHERED = 2  # losses alive and unread while another value is read: of a list of them, perhaps
 LOOKED_AT_ONCE = 256
