@@ -65,10 +65,10 @@ def _notes(matrix: Matrix) -> list[str]:
 
 
 def _is_compared(matrix: Matrix) -> bool:
-    """Tell whether a program at least has outcomes that say something."""
+    """Return whether a program at least has outcomes on two releases."""
     names = labels(matrix.records)
     told = [{name: one for name, one in zip(names, found, strict=True) if one} for _, found in rows(matrix)]
-    return any(not why_incomparable(one) for one in told)
+    return any(len(one) > 1 and not why_incomparable(one) for one in told)
 
 
 MATRIX_FORMATS: dict[str, Callable[[Matrix], str]] = {

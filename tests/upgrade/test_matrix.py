@@ -126,3 +126,8 @@ def test_a_matrix_survives_the_round_trip_and_a_bad_file_is_told(tmp_path: Path)
 def test_a_release_of_too_many_digits_has_a_key() -> None:
     assert matrix.release_key("0.32.4") == [0, 32, 4]
     assert matrix.release_key("9" * 5000)[0] == 999_999_999
+
+
+def test_one_release_alone_is_no_comparison() -> None:
+    alone = add(empty(), record(LAZY))
+    assert "no program could be compared" in MATRIX_FORMATS["text"](alone)
