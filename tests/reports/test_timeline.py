@@ -101,3 +101,15 @@ def test_hostile_names_stay_texts() -> None:
     told = " ".join(one.lines[0]) + str(one.chart)
     assert "window.hit" in told
     assert not {"\u202e", "\x1b", "\x00"} & set(told)
+
+
+def test_times_that_are_no_numbers_draw_all_the_same() -> None:
+    nan = float("nan")
+    seen = [healthy(k, "gm") for k in range(2)]
+    odd = [
+        msgspec.structs.replace(
+            one, collectives=tuple(msgspec.structs.replace(row, built_s=nan) for row in one.collectives)
+        )
+        for one in seen
+    ]
+    assert drawn(*odd)["ranks"] == ["rank 0", "rank 1"]
