@@ -167,7 +167,7 @@ BAD = [
     ("growth without its step", {"max_growth": "1MB"}, "max_growth='1MB': right is a size per step"),
     ("growth without a size", {"max_growth": "x/step"}, "max_growth='x/step': right is a size per step"),
     ("one code that is no list", {"allow": "MP306"}, "allow='MP306': right is a list of codes"),
-    ("a code that is none", {"allow": ["MP999"]}, "no finding's code begins with 'MP999'"),
+    ("a code that is none", {"allow": ["MP999"]}, "no finding has the code or name 'MP999'"),
     ("a yes that is none", {"must_learn": "no"}, "must_learn='no': right is True or False"),
 ]
 

@@ -165,7 +165,7 @@ WRONG = [
     ("no program", [], "there is no program to watch"),
     ("no such script", ["nowhere.py"], "nowhere.py: there is no such script"),
     ("no such command", ["--", "./nowhere"], "cannot start ./nowhere"),
-    ("a code that is none", ["--select", "MP9", "train.py"], "no finding's code begins with 'MP9'"),
+    ("a code that is none", ["--select", "MP9", "train.py"], "no finding has the code or name 'MP9'"),
     ("a baseline that is none", ["--baseline", "train.py", "train.py"], "train.py"),
 ]
 

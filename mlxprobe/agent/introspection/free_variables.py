@@ -25,11 +25,11 @@ from mlxprobe.agent.introspection.trees import is_optimizer, is_trained
 from mlxprobe.agent.patching import static
 
 SPEAKS = {"print", "input", "open", "exec", "eval", "setattr", "delattr", "next", "breakpoint", "__import__", "globals"}
-SPEAKS |= {"exit", "quit", "compile"}
 CHANGES = {"append", "extend", "insert", "remove", "pop", "popitem", "popleft", "appendleft", "clear", "update"}
 CHANGES |= {"setdefault", "add", "discard", "reverse", "write", "writelines", "writerow", "send", "put", "put_nowait"}
-CHANGES |= {"sort", "rotate", "extendleft", "move_to_end", "subtract", "difference_update", "intersection_update"}
-CHANGES |= {"symmetric_difference_update", "fill", "partition", "resize", "setflags", "byteswap", "tofile", "dump"}
+CHANGES |= {"sort", "rotate", "extendleft", "move_to_end", "subtract", "fill", "partition", "resize", "setflags"}
+CHANGES |= {"difference_update", "intersection_update", "symmetric_difference_update", "byteswap", "tofile", "dump"}
+SPEAKS |= {"exit", "quit", "compile"}
 CHANGES |= {"setfield", "itemset"}
 FILLS = {"copyto", "place", "put", "putmask", "put_along_axis", "fill_diagonal"}  # functions of NumPy
 C_METHODS = (MethodDescriptorType, ClassMethodDescriptorType, WrapperDescriptorType)
@@ -206,7 +206,8 @@ class Reader:
             owners = [*node.args, *(one.value for one in node.keywords)]
             owners += [node.func.value] if isinstance(node.func, ast.Attribute) else []
         for owner in [value for one in owners for value in self._alternatives(one, depth)]:
-            yield from [owner] if static.is_numpy(owner) else children(owner)
+            parts = static.children(owner) if static.is_a(owner, static.CONTAINERS) else []
+            yield from [owner] if static.is_numpy(owner) else parts
 
     def _stores(self, node: ast.Attribute | ast.Subscript) -> str:
         root, owner = self._root(node), self._value(node.value)
@@ -280,10 +281,8 @@ class Reader:
 
     def _named(self, node: ast.expr) -> Any:
         """Return what an expression stands for: also what a class has, and what a name is bound to just once."""
-        if (
-            isinstance(node, ast.Name)
-            and len(made := self._bound.get(node.id, [])) == self._bindings.count(node.id) == 1
-        ):
+        made = self._bound.get(node.id, []) if isinstance(node, ast.Name) else []
+        if isinstance(node, ast.Name) and len(made) == self._bindings.count(node.id) == 1:
             return self._named(made[0])
         value = self._value(node)
         if value is UNKNOWN and isinstance(node, ast.Attribute):
@@ -296,9 +295,8 @@ class Reader:
         """Tell whether an expression is a method that changes a list or the like which is not this call's own."""
         if not isinstance(node, ast.Attribute) or node.attr not in CHANGES:
             return False
-        return static.is_a(self._value(node.value), (list, dict, set, deque)) and not is_trained(
-            self._value(node.value)
-        )
+        owner = self._value(node.value)
+        return static.is_a(owner, (list, dict, set, deque)) and not is_trained(owner)
 
     def _calls_of(self, module: ModuleType, function: ast.Attribute) -> str:
         top = module.__name__.partition(".")[0]
@@ -392,11 +390,6 @@ class Reader:
 def is_of_arrays(name: str) -> bool:
     """Tell whether arrays have a method of this name, which changes nothing."""
     return any(hasattr(kind, name) for kind in static.array_types())
-
-
-def children(value: Any) -> list[Any]:
-    """List the elements of a container."""
-    return list(static.children(value)) if static.is_a(value, static.CONTAINERS) else []
 
 
 def makes(node: ast.expr) -> bool:

@@ -44,7 +44,7 @@ class Held:
 
     def __init__(self, arrays: dict[str, Any]) -> None:
         self.arrays = arrays
-        self._known: dict[tuple[str, ...], Sketch | None] = {}
+        self._known: dict[tuple[str, ...], Sketch] = {}
 
     @property
     def first(self) -> Any:
@@ -54,10 +54,10 @@ class Held:
     def read(self, pending: Pending, among: Mapping[str, Any] | None = None) -> Sketch | None:
         """Return the elements of those whose paths are `among` others; None where any of them is pending."""
         paths = tuple(path for path in self.arrays if among is None or path in among)
-        if paths not in self._known:
-            arrays = [self.arrays[path] for path in paths]
-            self._known[paths] = sketch(arrays) if arrays and not pending(arrays) else None
-        return self._known[paths]
+        arrays = [self.arrays[path] for path in paths]
+        if paths not in self._known and arrays and not pending(arrays):
+            self._known[paths] = sketch(arrays)
+        return self._known.get(paths)
 
 
 def few(named: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -65,7 +65,9 @@ class Moves:
             return True
         joined = tuple(one.joined(more) for one, more in zip(self._few, new, strict=True)) if self._few else new
         along = len(joined[0].values) if _along(*joined) else 0
-        self._few = joined if not along and len(joined[0].values) < 2 * ELEMENTS else ()
+        if len(move.values) < ELEMENTS:  # a scalar: some moves together
+            self._few = joined if len(joined[0].values) < ENOUGH else ()
+            return along >= ENOUGH
         self._along += along
         return self._along >= ENOUGH
 
@@ -93,7 +95,9 @@ class ByHand(Inspector):
         if call.parameters is not None and not self.inspection.inside:
             followed = self.inspection.recorder.moves.of(call.model, call.function)
             if not (followed.by_optimizer or (followed.is_known and self.inspection.recorder.applied)):
-                self._now.append((followed, followed.calls, self.inspection.view.computed[-1]))
+                computed = self.inspection.view.computed[-1]
+                self._now.append((followed, followed.calls, computed))
+                computed.parameter.read(self.inspection.pending)  # before it changes in place
                 self._draw(*self._now[-1])
 
     def _draw(self, followed: Followed, number: int, call: Computed) -> None:
