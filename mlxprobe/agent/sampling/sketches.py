@@ -44,7 +44,7 @@ class Held:
 
     def __init__(self, arrays: dict[str, Any]) -> None:
         self.arrays = arrays
-        self._known: dict[tuple[str, ...], Sketch] = {}
+        self._known: dict[tuple[str, ...], Sketch | None] = {}
 
     @property
     def first(self) -> Any:
@@ -54,10 +54,15 @@ class Held:
     def read(self, pending: Pending, among: Mapping[str, Any] | None = None) -> Sketch | None:
         """Return the elements of those whose paths are `among` others; None where any of them is pending."""
         paths = tuple(path for path in self.arrays if among is None or path in among)
-        arrays = [self.arrays[path] for path in paths]
-        if paths not in self._known and arrays and not pending(arrays):
-            self._known[paths] = sketch(arrays)
-        return self._known.get(paths)
+        if paths not in self._known:
+            arrays = [self.arrays[path] for path in paths]
+            self._known[paths] = sketch(arrays) if arrays and not pending(arrays) else None
+        return self._known[paths]
+
+    def read_early(self, pending: Pending) -> None:
+        """Read all of them before they may change in place, where they are evaluated; those that are not are left."""
+        if self.arrays and not pending([*self.arrays.values()]):
+            self.read(lambda _: 0)
 
 
 def few(named: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -68,6 +68,7 @@ class Moves:
         if len(move.values) < ELEMENTS:  # a scalar: some moves together
             self._few = joined if len(joined[0].values) < ENOUGH else ()
             return along >= ENOUGH
+        self._few = joined if not along and len(joined[0].values) < 2 * ELEMENTS else ()
         self._along += along
         return self._along >= ENOUGH
 
@@ -97,7 +98,7 @@ class ByHand(Inspector):
             if not (followed.by_optimizer or (followed.is_known and self.inspection.recorder.applied)):
                 computed = self.inspection.view.computed[-1]
                 self._now.append((followed, followed.calls, computed))
-                computed.parameter.read(self.inspection.pending)  # before it changes in place
+                computed.parameter.read_early(self.inspection.pending)
                 self._draw(*self._now[-1])
 
     def _draw(self, followed: Followed, number: int, call: Computed) -> None:
