@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,9 +49,9 @@ MATRIX_FILE = Path("reports") / "matrix.json"
     type=click.Path(file_okay=False, path_type=Path),
     help="Write each release's record to this folder too, as a baseline for `mlxprobe gate`.",
 )
-@click.option("--fresh", is_flag=True, help="Begin anew, whatever the file has.")
+@click.option("--fresh", is_flag=True, help="Start over, whatever the file holds.")
 @click.option("--pre", is_flag=True, help="Let ranges include pre-releases.")
-@click.option("--random", "programs", type=click.IntRange(1), help="So many random programs too (see `fuzz`).")
+@click.option("--random", "programs", type=click.IntRange(1), help="Also run N random programs (see `fuzz`).")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Draw other random programs (default: 0).")
 @with_scenarios
 @with_report(("text", "markdown", "json", "html"))
@@ -78,7 +79,6 @@ def matrix(
     from mlxprobe.cluster.executor import places
     from mlxprobe.cluster.runners import Runners
     from mlxprobe.releases.index import listed, ordered, parse
-    from mlxprobe.schema.metrics import counted
     from mlxprobe.schema.record_io import keep_baseline
     from mlxprobe.upgrade import matrix, matrix_run
 
@@ -88,11 +88,8 @@ def matrix(
         raise UsageError(f"--random: has no {form}; right is text or markdown")
     some = chosen(settings, patterns, ())
     wanted = ordered([one for spec in releases for one in parse(spec, listed, pre=pre)])
-    cells = [(release.name, task.name) for release in wanted for task in some.tasks]
-    if not (programs or matrix.share(cells, shard)):
-        raise UsageError(
-            f"--shard {part}: has no program to run; all shards together have {counted(len(cells), 'program')}"
-        )
+    if not programs:
+        _check_shard([(release.name, task.name) for release in wanted for task in some.tasks], shard)
     known = matrix.load(file) if file.exists() and not fresh else matrix.empty()
     with Display() as display, places(settings, display) as found:
         runners = [Runners(where, display) for where in found]
@@ -108,6 +105,20 @@ def matrix(
     if runners[0].stop.is_set():
         leave(INTERRUPTED)
     leave(_decided(filled, some, more))
+
+
+def _check_shard(cells: Sequence[tuple[str, str]], shard: tuple[int, int]) -> None:
+    """Refuse a shard that gets none of the (release, program) pairs.
+
+    Raises:
+        UsageError: it gets none.
+    """
+    from mlxprobe.schema.metrics import counted
+    from mlxprobe.upgrade.matrix import share
+
+    if not share(cells, shard):
+        part, every = "/".join(map(str, shard)), counted(len(cells), "program")
+        raise UsageError(f"--shard {part}: has no program to run; all shards together have {every}")
 
 
 def _decided(filled: Matrix, some: Chosen, more: FuzzReport | None) -> int:

@@ -81,10 +81,8 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
     Use instead: train on one batch again and again. Where its loss does not fall either, the loop or the rate is at
     fault, and a finding beside this one may name the cause; where it falls, inputs and targets do not go together.
     """
-    if seen.has(FirstUpdate) and steps_done(seen) < ENOUGH_LOSSES:
-        return  # losses of micro-batches: so few updates show no trend
-    if still(seen) and seen.has(GradientsUnused):
-        return  # which says all
+    if _has_no_trend(seen):
+        return
     to_fall, places = supervised(seen), _by_stream(seen, Supervision)
     classes = seen.sheet.model.classes if seen.sheet.model else 0
     chooses = seen.has(Worth)  # a policy, whose loss says nothing
@@ -94,6 +92,12 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
         if judgement and not (chooses and judgement[1] is Severity.NOTE):
             here = places.get(stream)
             yield _placed(seen, judgement, (here.file, here.line) if here else place(seen, FirstGradient))
+
+
+def _has_no_trend(seen: Observation) -> bool:
+    """Check whether too few updates show a trend, or the loss is constant because nothing is updated."""
+    few = seen.has(FirstUpdate) and steps_done(seen) < ENOUGH_LOSSES  # the losses may be those of micro-batches
+    return few or (still(seen) and seen.has(GradientsUnused))
 
 
 def _placed(seen: Observation, judgement: Told, site: tuple[str, int]) -> Finding:

@@ -148,11 +148,11 @@ def _positions(sheet: Sheet) -> str:
 
 
 def _loss(one: ProgramRecord) -> str:
-    told = path(one.losses, one.sheet.begun, one.sheet.gradients)
+    text = path(one.losses, one.sheet.begun, one.sheet.gradients)
     classes = one.sheet.model.classes if one.sheet.model and one.sheet.mean_loss else 0
-    if not told or classes < 2 or len(trainings(one.losses, one.sheet.begun)) > 1:
-        return told  # another training may choose among others
-    return f"{told}; of a mean over positions, chance is ln {classes:,} = {math.log(classes):.4g}"
+    if not text or classes < 2 or len(trainings(one.losses, one.sheet.begun)) > 1:
+        return text  # another training may choose among others
+    return f"{text}; of a mean over positions, chance is ln {classes:,} = {math.log(classes):.4g}"
 
 
 def _compiled(sheet: Sheet) -> str:

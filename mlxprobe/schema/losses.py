@@ -12,7 +12,7 @@ from mlxprobe.protocol.facts.losses import LossShare, Supervision
 from mlxprobe.protocol.facts.updates import FirstUpdate
 from mlxprobe.schema.observation import Observation, Reading, Sighting
 
-MIN_TRAINING_SHARE = 0.02  # of the longest training's losses: a gradient that was looked at once is no training
+MIN_TRAINING_SHARE = 0.02  # of the longest training's losses: a gradient that was computed once is no training
 MOST_TRAININGS = 3  # that are named
 CLEAR = 0.1  # relative
 LONGER = 3  # readings beyond the longest stretch that was got over: the last one may still be

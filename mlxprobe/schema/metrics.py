@@ -219,7 +219,7 @@ def callers(seen: Observation) -> dict[tuple[str, int], Place]:
 
 
 def is_users(frame: Frame) -> bool:
-    """Check whether a frame is somebody's code: the user's own, or an installed package's."""
+    """Check whether a frame is the user's own code or an installed package's."""
     return frame.whose in (Whose.OWN, Whose.PACKAGE)
 
 

@@ -23,7 +23,7 @@ class Place(Value, frozen=True):
 
 
 class Process(Value, frozen=True):
-    """Which process of a watch an observation is of, and its rank in the group of all, where it has told one.
+    """Which process of a watch an observation is of, and its rank in the group of all, where that is known.
 
     `parent` is its parent's process number at its start, `command` its words. `rank` is what MLX_RANK says, then what
     the group of all says; -1 without either. `size` is the number of ranks (0: unknown), `job` that of its job, from 1,

@@ -9,7 +9,7 @@ from mlxprobe.schema.live import LiveProcess, LiveThread, Looked, Scope
 from mlxprobe.schema.metrics import calling_frame, duration, standing_frame, told_place
 from mlxprobe.verdict.mlx_wait_state import in_collective, in_mlx
 
-MIN_SAMPLES = 40  # a loop of short steps is found outside of its evaluations at some of so many
+MIN_SAMPLES = 40  # enough to find a loop of short steps outside of its evaluations in some of them
 IDLE_CPU_SHARE = 0.1
 STARVED_CPU_SHARE, WANTED_CPU_SHARE = 0.05, 0.6  # as `watch` has them
 PAGES_PER_S = 200.0
@@ -124,7 +124,7 @@ def _rests(looked: Looked) -> tuple[Live, str] | None:
 
 
 def stuck_in_mlx(one: LiveProcess) -> bool:
-    """Check whether a thread of a process stands in MLX, and none that it could wait for was on a processor."""
+    """Check whether a thread of a process is in MLX, and none that it could wait for was on a processor."""
     counted = [thread for thread in one.threads if not thread.bystander]
     asleep = all(thread.state == "S" and not thread.switches and not thread.cpu_share for thread in counted)
     return asleep and any(thread.stack and in_mlx(thread.stack) for thread in counted)

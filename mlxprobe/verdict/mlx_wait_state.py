@@ -43,7 +43,7 @@ class _Row(NamedTuple):
 
 
 def in_mlx(stack: Stack) -> bool:
-    """Check whether a thread stands in MLX's own code."""
+    """Check whether a thread executes MLX's own code."""
     return any(library in frame.file for frame in stack.native for library in MLX)
 
 

@@ -52,7 +52,7 @@ def remarks(seen: Observation) -> tuple[Remark, ...]:
 
 
 def interrupted(seen: Observation) -> bool:
-    """Check whether somebody's Ctrl-C ended a program: we by our own, it by SIGINT or by the exception that this is."""
+    """Check whether Ctrl-C ended a program: this process by its own, the program by SIGINT or by KeyboardInterrupt."""
     raised = seen.raised is not None and seen.raised.type == "KeyboardInterrupt"
     by_itself = raised or seen.exit_code in (-signal.SIGINT, SHELL_SIGNAL + signal.SIGINT)
     return seen.ended == "interrupted" or (seen.ended == "exited" and by_itself)

@@ -267,7 +267,7 @@ def evaluates_late(monkeypatch: pytest.MonkeyPatch) -> dict[str, Callable[[], An
     monkeypatch.setattr(lazy_graph, "pending", lambda _: 0)
     monkeypatch.setattr(token_ids, "speaks", lambda: True)
     return {
-        "a call made anew": lambda: Sandbox(Nesting()).call(interrupt),
+        "a repeated call": lambda: Sandbox(Nesting()).call(interrupt),
         "a layer": lambda: adapter_scale.adds(Adapter("", layer, *parts), Nesting()),
         "ids of a trace": lambda: token_ids.Baked(inspection).traced(call_site.NOWHERE, late),
         "ids": lambda: token_ids.Indices(inspection)._compare_with_table("target", mx.array([1]), 2, call_site.NOWHERE),
@@ -277,7 +277,7 @@ def evaluates_late(monkeypatch: pytest.MonkeyPatch) -> dict[str, Callable[[], An
 
 
 @pytest.mark.parametrize(
-    "what", ["a call made anew", "a layer", "ids of a trace", "ids", "a fused weight", "a function"]
+    "what", ["a repeated call", "a layer", "ids of a trace", "ids", "a fused weight", "a function"]
 )
 def test_what_a_handler_raises_is_no_failure_of_what_we_try(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def late(*_: object) -> None:

@@ -115,17 +115,17 @@ for k in range(20):
 inner = model.get("inner", model)
 
 
-def told(name, tree):
+def show(name, tree):
     leaves = [one for _, one in tree_flatten(tree) if isinstance(one, mx.array)]
     raw = b"".join(np.array(one).tobytes() for one in leaves)
     print(name, hashlib.sha256(raw).hexdigest())
 
 
-told("parameters", inner.trainable_parameters())
-told("statistics", [inner.norm.running_mean, abroad.running_mean])
-told("private", [inner._power])
-told("cache", [inner.cache.seen])
-told("optimizer", optimizer.state)
+show("parameters", inner.trainable_parameters())
+show("statistics", [inner.norm.running_mean, abroad.running_mean])
+show("private", [inner._power])
+show("cache", [inner.cache.seen])
+show("optimizer", optimizer.state)
 print("calls", inner.calls)
 print("modes", [one.training for one in model.modules()])
 print("mlx", mx.random.normal((2,)).tolist())

@@ -15,7 +15,7 @@ from mlxprobe.upgrade.metric_comparison import peak_bytes, usual_step_s
 
 Point = tuple[Any, float]  # x is a number, or a release
 Moment = tuple[float, str]
-MAX_POINTS = 160  # points of a series; more cannot be told apart at a chart's width
+MAX_POINTS = 160  # points of a series; more are indistinguishable at a chart's width
 WIDE = 500  # the ratio from which a linear axis hides the small values
 MIN_POINTS = 3
 

@@ -22,7 +22,7 @@ def repeated_batch(seen: Observation) -> Iterator[Finding]:
     Use instead: one iterator, made before the loop: `for x, y in loader:`.
 
     Limits: a batch that is built once, and training on the whole data set at once, are intended and not reported. Where
-    a line takes the first rows of the array (`x[:32]`) it is a note.
+    a line takes the first rows of the array (`x[:32]`) the finding is reported as a note.
     """
     for fact, at in [one for one in seen.facts(SameBatch) if one[0].looks]:
         message = f"every step gets the same rows as {fact.argument}: built again each time, equal at all {fact.looks} "

@@ -21,7 +21,7 @@ def time_first(seen: Observation) -> Iterator[Finding]:
     """A recurrent layer gets data with time before the batch.
 
     Why it matters: MLX's recurrent layers take (batch, length, channels); given (length, batch, channels) the state
-    runs over the batch, and each moment starts anew.
+    runs over the batch, and each time step starts with an empty state.
 
     Example: PyTorch's (length, batch, channels) is given to `nn.GRU`.
 

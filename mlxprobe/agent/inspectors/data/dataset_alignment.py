@@ -40,7 +40,7 @@ class Pair:
 
     def __init__(self) -> None:
         self.rows = self.looks = self.in_order = 0
-        self.shifted: Counter[int] = Counter()  # rows that lie so many places further on
+        self.shifted: Counter[int] = Counter()  # rows by their distance from those of the other argument
         self.right = self.wrong = 0  # rows turned as the batch's, and otherwise
         self.itself = 0  # of these, those where it is the batch
         self.cut = 0  # rows that have lost their fraction

@@ -129,5 +129,5 @@ def is_part(array: Any) -> bool:
 
 
 def some(array: Any, rows: int, start: int) -> list[int]:
-    """Hash some of so many rows of an evaluated array, by some of their values, spread over them all."""
+    """Hash a sample of the first rows of an evaluated array, by a sample of their values."""
     return [*hashes(row_lookup.keys(array[start : start + rows][:: -(-rows // ROWS)], COLUMNS))]

@@ -33,7 +33,7 @@ Task = tuple[int, tuple[Any, ...]]  # a model's stream of losses, and what the l
 
 
 class Path:
-    """The targets of one task, beside those that their rows came with first."""
+    """The targets of one task, compared with those that their rows had first."""
 
     def __init__(self) -> None:
         self.targets: Counter[float] = Counter()
@@ -126,8 +126,8 @@ class Pairs(Inspector):
         recorder = self.inspection.recorder
         for (stream, _), path in self._paths.items():
             if 1 < len(path.targets) <= CLASSES and path.is_torn():
-                told = TargetsTorn(again=path.again, same=path.same, chance=path.chance(), stream=stream)
-                recorder.revise(told, self._site)
+                torn = TargetsTorn(again=path.again, same=path.same, chance=path.chance(), stream=stream)
+                recorder.revise(torn, self._site)
             elif path.again >= ENOUGH and path.same < BELONG * path.again and path.is_renamed():
                 recorder.revise(Supervision(stream=stream, supervised=False), self._site)  # its loss need not fall
 

@@ -96,8 +96,8 @@ class Accumulation(Inspector):
     def _judge(self, update: Applied, read: list[Sketch], taken: int, share: float) -> None:
         """Report an update that is the sum of all its calls, or leaves some of them out."""
         recorder, every = self.inspection.recorder, len(update.calls)
-        if told := self._left_out.fact(taken, [one.kind for one in update.calls], read, lambda: self._at_rest(update)):
-            recorder.fact(told, self._loop)
+        if fact := self._left_out.fact(taken, [one.kind for one in update.calls], read, lambda: self._at_rest(update)):
+            recorder.fact(fact, self._loop)
         if taken == every:
             place, seen = call_site.blamed(self._handed, update.site)
             scalings = min(one.scalings for one in self.inspection.view.computed)

@@ -138,8 +138,8 @@ class ByHand(Inspector):
     def _judge(self, moves: Moves, move: Sketch, calls: list[Row], site: tuple[str, int]) -> None:
         """Report calls that a move leaves out."""
         read = [one.gradient for one in calls]
-        if told := moves.left_out.fact(last_of(move, read)[0], [one.kind for one in calls], read):
-            self.inspection.recorder.fact(told, site)
+        if fact := moves.left_out.fact(last_of(move, read)[0], [one.kind for one in calls], read):
+            self.inspection.recorder.fact(fact, site)
         self._usual = moves.left_out.usual
 
     def finish(self) -> None:

@@ -137,7 +137,7 @@ class Clipping(Inspector):
         """Tell of updates that were all scaled to a small part, beside the size of what they move."""
         clipped = len(self._factors) == self._updates >= LOOKS and max(self._factors) < SMALL
         if clipped and self._optimizer == "SGD" and weights and not self.inspection.pending(weights):
-            told = ClippedAway(
+            fact = ClippedAway(
                 norm=norm,
                 limit=clip.limit,
                 times=1 / max(self._factors),
@@ -145,15 +145,15 @@ class Clipping(Inspector):
                 looks=self._updates,
                 momentum=float(self._momentum),
             )
-            self.inspection.recorder.revise(told, clip.site)
+            self.inspection.recorder.revise(fact, clip.site)
 
     def _tell_scaled(self, norm: float, clip: Clip) -> None:
         """Tell of gradients that were clipped, and then divided by a power of two: by what their loss was scaled."""
         power = math.log2(clip.limit / norm)
         if power > LEAST_POWER and abs(2 ** (power - round(power)) - 1) <= SAME:
             scale = 2.0 ** round(power)
-            told = ClippedWhileScaled(limit=clip.limit, scale=scale, norm=norm, optimizer=self._optimizer)
-            self.inspection.recorder.fact(told, clip.site)
+            fact = ClippedWhileScaled(limit=clip.limit, scale=scale, norm=norm, optimizer=self._optimizer)
+            self.inspection.recorder.fact(fact, clip.site)
 
     def _judge(self, limit: float, share: float, between: float) -> None:
         """Remember looks at one limit; where no element lies between, these may be signs that the program wants."""

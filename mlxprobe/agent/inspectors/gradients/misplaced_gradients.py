@@ -69,8 +69,8 @@ class Misplaced(Inspector):
 
     def _tell_again(self, after: Applied, before: Applied) -> None:
         first = "" if after.site == before.site else call_site.brief(before.site)
-        told = AppliedAgain(before=first, others=after.optimizer != before.optimizer)
-        self.inspection.recorder.fact(told, after.site)
+        fact = AppliedAgain(before=first, others=after.optimizer != before.optimizer)
+        self.inspection.recorder.fact(fact, after.site)
 
     def _look_for_others(self, update: Applied, computed: list[Computed]) -> None:
         """Report updates of a model that are given another one's gradients, while its own are never computed."""
@@ -85,7 +85,7 @@ class Misplaced(Inspector):
             self._others += bool(found)
             if found and self._others >= SURE:
                 self._tries = TRIES
-                told = GradientsOfAnother(model=own[0].model_kind, other=found[0].model_kind)
-                self.inspection.recorder.fact(told, update.site)
+                fact = GradientsOfAnother(model=own[0].model_kind, other=found[0].model_kind)
+                self.inspection.recorder.fact(fact, update.site)
         if own and 0 < self._tries < TRIES:
             self.inspection.wanted, self._computed = True, view.computed

@@ -235,7 +235,7 @@ class Gradients(Inspector):
             cause = self._made_at if stranger else cause
             cause, spare = (cause, False) if cause[1] else self._unused.cause(zero)
             site, seen = call_site.blamed(cause, self._site)
-            told = ZeroGradient(
+            fact = ZeroGradient(
                 count=len(zero),
                 of=of,
                 paths=tuple(path.rpartition(":")[2] for path in sorted(zero)[:5]),
@@ -247,7 +247,7 @@ class Gradients(Inspector):
                 stranger=stranger,
                 own=self._zeros.of_same(zero),
             )
-            self.inspection.recorder.fact(told, site)
+            self.inspection.recorder.fact(fact, site)
             self._said.append((site, set(zero)))
 
 

@@ -179,7 +179,7 @@ class Again(NamedTuple):
 
         ids, (batch, length) = self.ids, self.shape[:2]
         indices = mx.array([k for k, _, _ in self.chosen])
-        whole = batch == length  # then rows cannot be told from places
+        whole = batch == length  # then rows and positions are indistinguishable
 
         def part(one: Any) -> Any:
             if one is ids and changed:
