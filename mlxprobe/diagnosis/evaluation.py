@@ -15,6 +15,7 @@ from mlxprobe.protocol.facts.models import UnevaluatedPass
 from mlxprobe.protocol.facts.updates import FirstUpdate, UpdatesPutOff
 from mlxprobe.protocol.facts.work import IneffectiveEvaluation, LongEvaluation, LongEvaluationByHand
 from mlxprobe.rules.registry import finding, listed, place, rule
+from mlxprobe.rules.rewriting import with_evaluated_item
 from mlxprobe.schema.enums import HangKind, Severity
 from mlxprobe.schema.metrics import growth_per_step, megabytes, pending_slope, standing, steps_done
 from mlxprobe.schema.observation import Observation, Sighting
@@ -142,7 +143,7 @@ def ineffective_eval(seen: Observation) -> Iterator[Finding]:
         yield rule("MP104").at(f"mx.eval was given {given}: it evaluates no array", at.file, at.line)
 
 
-@finding("MP105", "retained-graph", Severity.WARNING, needs="pending operations")
+@finding("MP105", "retained-graph", Severity.WARNING, needs="pending operations", rewrite=with_evaluated_item)
 def retained_graph(seen: Observation) -> Iterator[Finding]:
     """A loss, metric or gradient is accumulated without evaluation.
 

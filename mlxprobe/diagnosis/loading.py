@@ -21,6 +21,7 @@ from mlxprobe.schema.record import Finding
 
 LONG_PHASE = 500  # updates: Adam's moments have come back long before its end
 
+ONCE = "one optimizer for the whole training, made before the loop: it keeps its moments and counts its steps."
 IF_RESUMED = (
     "`optimizer.state`, saved beside the weights and read with them, where the same training goes on; what is "
     "fine-tuned for something else, or only used, can stay so."
@@ -94,7 +95,8 @@ def optimizer_state_lost(seen: Observation) -> Iterator[Finding]:
         rests = updates >= LONG_PHASE or fact.rounds
         severity = Severity.WARNING if span or not rests else Severity.NOTE
         evidence = {"updates": updates} | ({"span": span} if span else {})
-        yield rule("MP402").at(message, at.file, at.line, severity=severity, **evidence)
+        found = rule("MP402").at(message, at.file, at.line, severity=severity, **evidence)
+        yield replace(found, instead=ONCE)
     for fact, at in seen.facts(OptimizerStateUnread):
         message = f"training goes on from {fact.weights} and leaves {listed(fact.unread)} unread"
         yield rule("MP402").at(message, at.file, at.line)

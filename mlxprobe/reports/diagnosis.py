@@ -163,7 +163,7 @@ def advice(found: Finding) -> str:
     """Return what to write instead, by the finding or the page of its code; empty where that is not known here."""
     if found.instead:
         return f"{ADVICE} {found.instead}"
-    text = RULES[found.code].sections().get(ADVICE[:-1], "") if found.code in RULES else ""
+    text = RULES[found.code].advice if found.code in RULES else ""
     return f"{ADVICE} {one_line(text)}" if text else ""
 
 

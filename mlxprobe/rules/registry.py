@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import Protocol, TypeVar
 
 from mlxprobe.protocol.fact import Fact
+from mlxprobe.rules.rewriting import Rewrite
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding
@@ -55,6 +56,7 @@ class Rule:
     needs: str = ""
     compare: Comparison = nothing
     explains: tuple[str, ...] = ()  # codes of what follows from it
+    rewrite: Rewrite | None = None  # of the blamed statement
 
     def sections(self) -> dict[str, str]:
         """Return the page by its sections, each on one line; what has no heading matters."""
@@ -65,6 +67,11 @@ class Rule:
             text = paragraph.removeprefix(f"{title}:").strip()
             found[title] = f"{found[title]}\n\n{text}" if title in found else text
         return found
+
+    @property
+    def advice(self) -> str:
+        """What to write instead, on one line; empty where the page does not say."""
+        return self.sections().get("Use instead", "")
 
     @property
     def of_ranks(self) -> bool:
@@ -90,12 +97,19 @@ RULES: dict[str, Rule] = {}
 
 
 def finding(
-    code: str, name: str, severity: Severity = Severity.ERROR, needs: str = "", explains: tuple[str, ...] = ()
+    code: str,
+    name: str,
+    severity: Severity = Severity.ERROR,
+    *,
+    needs: str = "",
+    explains: tuple[str, ...] = (),
+    rewrite: Rewrite | None = None,
 ) -> Callable[[Detector], Detector]:
-    """Register a detector under its code; its docstring is the page."""
+    """Register a detector under its code; its docstring is the page, `rewrite` mends the blamed statement."""
 
     def register(detect: Detector) -> Detector:
-        _register(Rule(code, name, severity, (detect.__doc__ or "").strip(), detect, needs, explains=explains))
+        page = (detect.__doc__ or "").strip()
+        _register(Rule(code, name, severity, page, detect, needs, explains=explains, rewrite=rewrite))
         return detect
 
     return register

@@ -116,9 +116,21 @@ def own_place(told: Finding | Raised) -> Place:
 
 
 def quoted(found: Finding) -> Finding:
-    """Return a finding with the text of its lines: as the files have it, or as only the program could read it."""
+    """Return a finding with the text of its lines, as the files have it or only the program could read it.
+
+    Its advice is in the names of the program, or the line as it should be, where that can be read off the user's line.
+    """
     from msgspec.structs import replace
 
+    from mlxprobe.diagnosis import RULES
+    from mlxprobe.rules.rewriting import advised
+
+    own = own_place(found)
+    rule = RULES[found.code]
+    general = found.instead or rule.advice
+    rewrite = None if found.caller else rule.rewrite
+    instead = advised(general, "".join(_lines(own.file)), own.line, rewrite) if own.line else general
+    found = replace(found, instead="" if instead == rule.advice else instead)
     by = found.caller
     caller = by and replace(by, source=source_line(by.file, by.line) or by.source)
     source = source_line(found.file, found.line) or found.source
@@ -132,14 +144,20 @@ def source_of(found: Finding | Place, root: Path | None = None) -> str:
 
 def source_line(file: str, line: int, root: Path | None = None) -> str:
     """Return a line of a file, stripped; empty where it cannot be read."""
-    if not file or line < 1:
-        return ""
+    lines = _lines(file, root)
+    return lines[line - 1].strip() if 1 <= line <= len(lines) else ""
+
+
+def _lines(file: str, root: Path | None = None) -> list[str]:
+    """Return the lines of a file; none where it cannot be read."""
+    if not file:
+        return []
     try:
         path = str((root or Path.cwd()) / file)
         linecache.checkcache(path)
-        return linecache.getline(path, line).strip()
+        return linecache.getlines(path)
     except (OSError, ValueError):  # a name that no file can have, or a folder that is gone
-        return ""
+        return []
 
 
 def relative(file: str, root: Path | None = None) -> str:

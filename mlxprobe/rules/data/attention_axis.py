@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from mlxprobe.protocol.facts.losses import AttentionTransposed
 from mlxprobe.rules.registry import finding, findings_from_facts
+from mlxprobe.rules.rewriting import with_argument
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding
@@ -16,7 +17,9 @@ ACROSS = {
 }
 
 
-@finding("MP329", "attention-axis", Severity.WARNING, explains=("MP306",))
+@finding(
+    "MP329", "attention-axis", Severity.WARNING, explains=("MP306",), rewrite=with_argument("axis", 1, "-1", "softmax")
+)
 def attention_axis(seen: Observation) -> Iterator[Finding]:
     """The weights of an attention are a softmax along another axis than the one that is summed.
 

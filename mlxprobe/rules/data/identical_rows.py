@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from mlxprobe.protocol.facts.data import ConstantLevel, RowsAlike
 from mlxprobe.protocol.facts.losses import Supervision
 from mlxprobe.rules.registry import finding, listed, rule
+from mlxprobe.rules.rewriting import with_copied_item
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding
 
 
-@finding("MP315", "identical-rows", Severity.WARNING, explains=("MP201", "MP306", "MP317", "MP318"))
+@finding(
+    "MP315", "identical-rows", Severity.WARNING, explains=("MP201", "MP306", "MP317", "MP318"), rewrite=with_copied_item
+)
 def identical_rows(seen: Observation) -> Iterator[Finding]:
     """All rows of a batch are equal, in each of its inputs.
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from mlxprobe.protocol.facts.losses import ScaleInverted
 from mlxprobe.rules.registry import finding, findings_from_facts
+from mlxprobe.rules.rewriting import with_inverse
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding
@@ -16,7 +17,13 @@ STEEP = {
 }
 
 
-@finding("MP335", "inverted-attention-scale", Severity.WARNING, explains=("MP306",))
+@finding(
+    "MP335",
+    "inverted-attention-scale",
+    Severity.WARNING,
+    explains=("MP306",),
+    rewrite=with_inverse("scale", "scaled_dot_product_attention"),
+)
 def inverted_attention_scale(seen: Observation) -> Iterator[Finding]:
     """The scale of an attention is the root of the features, and not its inverse.
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from mlxprobe.protocol.facts.losses import PooledAcross
 from mlxprobe.rules.registry import finding, findings_from_facts
+from mlxprobe.rules.rewriting import with_argument
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding
@@ -16,7 +17,13 @@ POOLED = {
 }
 
 
-@finding("MP330", "pooled-channels", Severity.WARNING, explains=("MP306",))
+@finding(
+    "MP330",
+    "pooled-channels",
+    Severity.WARNING,
+    explains=("MP306",),
+    rewrite=with_argument("axis", 1, "(1, 2)", "mean", "max", "sum"),
+)
 def pooled_channels(seen: Observation) -> Iterator[Finding]:
     """A pooling over the last two axes takes in the channels.
 

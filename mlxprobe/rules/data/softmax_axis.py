@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from mlxprobe.protocol.facts.losses import SoftmaxOverAll, SoftmaxOverRows
 from mlxprobe.rules.registry import finding, findings_from_facts
+from mlxprobe.rules.rewriting import with_argument
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding
@@ -18,7 +19,13 @@ OVER = {
 }
 
 
-@finding("MP331", "softmax-axis", Severity.WARNING, explains=("MP306", "MP332"))
+@finding(
+    "MP331",
+    "softmax-axis",
+    Severity.WARNING,
+    explains=("MP306", "MP332"),
+    rewrite=with_argument("axis", 1, "-1", "softmax"),
+)
 def softmax_axis(seen: Observation) -> Iterator[Finding]:
     """A softmax runs over the rows of the batch, or over the whole array.
 

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from mlxprobe.protocol.facts.models import LastBatch
 from mlxprobe.rules.registry import finding, rule
+from mlxprobe.rules.rewriting import with_argument
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding
 
 
-@finding("MP228", "batchnorm-momentum", Severity.WARNING)
+@finding("MP228", "batchnorm-momentum", Severity.WARNING, rewrite=with_argument("momentum", 2, "0.1", "BatchNorm"))
 def batchnorm_momentum(seen: Observation) -> Iterator[Finding]:
     """The momentum of a batch normalisation is the share of the old statistics.
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from mlxprobe.protocol.facts.models import InitialDropped
 from mlxprobe.protocol.facts.work import ResultDropped
 from mlxprobe.rules.registry import finding, rule
+from mlxprobe.rules.rewriting import with_result_kept
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding
@@ -20,7 +21,7 @@ TAKEN = (
 )
 
 
-@finding("MP219", "discarded-result", Severity.WARNING, explains=("MP201", "MP204", "MP306"))
+@finding("MP219", "discarded-result", Severity.WARNING, explains=("MP201", "MP204", "MP306"), rewrite=with_result_kept)
 def discarded_result(seen: Observation) -> Iterator[Finding]:
     """The result of an initializer, of `x.at[…].add` or of `mx.clip` is discarded.
 

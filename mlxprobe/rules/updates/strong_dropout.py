@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from mlxprobe.protocol.facts.models import DroppedOut
 from mlxprobe.rules.registry import finding, listed, rule, seen_at
+from mlxprobe.rules.rewriting import with_argument
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding
@@ -13,7 +14,13 @@ from mlxprobe.schema.record import Finding
 HARDLY = 0.15 + 1e-6  # of the elements, kept by dropout
 
 
-@finding("MP227", "strong-dropout", Severity.WARNING, explains=("MP306",))
+@finding(
+    "MP227",
+    "strong-dropout",
+    Severity.WARNING,
+    explains=("MP306",),
+    rewrite=with_argument("p", 0, "0.1", "Dropout", "Dropout2d", "Dropout3d"),
+)
 def strong_dropout(seen: Observation) -> Iterator[Finding]:
     """Dropout keeps a quarter of the elements or less.
 
