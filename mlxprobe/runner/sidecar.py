@@ -28,6 +28,7 @@ from mlxprobe.agent.wire.json_lines import Line
 from mlxprobe.agent.wire.listener import Listener
 from mlxprobe.schema.errors import ProbeError, UsageError
 
+ENDS_WITHIN_S = 1.0
 ANSWERS_WITHIN_S = 120.0  # on a machine that is busy with the program
 CALL = signal.SIGUSR2
 PACKAGES = str(Path(__file__).parents[2])
@@ -107,10 +108,12 @@ class Sidecar:
         return self._ended(shown)
 
     def finish(self) -> None:
-        """Wait for the report at the end of this process, where the agent stays."""
+        """Wait for the report at the end of this process; no thread of ours stays, which would hold the program's objects."""
         if self._guest is not None and self._guest.is_here:
             self._guest.finish()
             self._ended()
+            self.line.close()
+            self.listener.thread.join(ENDS_WITHIN_S)
 
     def _ended(self, shown: dict[str, object] | None = None) -> str:
         self._guest = None

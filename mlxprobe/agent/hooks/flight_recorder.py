@@ -44,7 +44,7 @@ class BlackBox:
             return
         finally:
             bound.close(fd)
-        bound.register_at_fork(after_in_child=self.close)  # the file is its parent's
+        bound.after_fork(self.close)  # the file is its parent's
 
     def close(self) -> None:
         """Write nothing any more."""

@@ -75,8 +75,7 @@ class Agent:
         self._interventions.observe(inspection.intercepts)
         for name in MODULES:
             when_imported(name, self.hook_core if name == "mlx.core" else self._imported)
-        at_fork = bound.ref(self)  # callbacks at forks cannot be taken back
-        bound.register_at_fork(after_in_child=lambda: _forked(at_fork()))
+        bound.after_fork(self._forked)
         channel.settles = self._settles
         threading.excepthook = told_of(threading.excepthook, self.recorder)
         self._children = Children(channel)
@@ -116,6 +115,19 @@ class Agent:
     def _answer(self) -> None:
         self._hooks.collectives.tell()
         self._children.look()
+
+    def _forked(self) -> None:
+        """Follow a fork, in the new child: after evaluations in its parent, its own first one may never end."""
+        recorder = self.recorder
+        if self.has_left:
+            return
+        with recorder.carefully():
+            recorder.log.forked()
+            self.channel.send("ready", pid=bound.getpid())
+            recorder.forked = (call_site.calling(), recorder.evaluations) if recorder.evaluations else None
+            if recorder.forked and on_gpu():
+                site, evaluations = recorder.forked
+                recorder.fact(Forked(evaluations=evaluations, pid=bound.getpid()), site)
 
     def _settles(self) -> None:
         """A fork trains, or evaluates: it gets what a process of its own has."""
@@ -158,6 +170,11 @@ class Agent:
         self._hooks.leave()
         self.channel.close()
         bound.close(self._stacks)
+
+    def release(self) -> None:
+        """End our thread, which would hold all of the agent; a signal still asks for stacks, should the end hang."""
+        self._sampler.stop()
+        self._hooks.leave()
 
     def _finish(self) -> None:
         self._sampler.finish()
@@ -247,21 +264,6 @@ def _device_memory(mx: Any) -> int:
         found = mx.device_info() if hasattr(mx, "device_info") else mx.metal.device_info()
         return int(next(found[name] for name in ("memory_size", "total_memory") if name in found))
     return 0
-
-
-def _forked(agent: Agent | None) -> None:
-    """Follow a fork, in the new child: after evaluations in its parent, its own first one may never end."""
-    if agent is None or agent.has_left:
-        return
-    with agent.recorder.carefully():
-        agent.recorder.log.forked()
-        agent.channel.send("ready", pid=bound.getpid())
-        agent.recorder.forked = (
-            (call_site.calling(), agent.recorder.evaluations) if agent.recorder.evaluations else None
-        )
-        if agent.recorder.forked and on_gpu():
-            site, evaluations = agent.recorder.forked
-            agent.recorder.fact(Forked(evaluations=evaluations, pid=bound.getpid()), site)
 
 
 def on_gpu() -> bool:

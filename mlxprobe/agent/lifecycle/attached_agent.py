@@ -5,15 +5,12 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-import threading
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from mlxprobe.agent.hooks.threads import POOL
 from mlxprobe.agent.lifecycle import autoload, main
 from mlxprobe.agent.lifecycle.agent import Agent
 from mlxprobe.agent.lifecycle.autoload import NamedChannel
-from mlxprobe.agent.lifecycle.child_exits import HOLDERS
 from mlxprobe.agent.patching import import_hooks
 from mlxprobe.agent.patching.patches import Patches
 from mlxprobe.agent.patching.temporary_patches import Loans
@@ -38,8 +35,7 @@ class Guest:
         self._patches = Patches()
         Loans.open()
         import_hooks.surround(self._patches.noted)
-        holders = [sys.modules[name] for name in (*HOLDERS, POOL) if name in sys.modules]
-        with self._patches.noted(os, sys, threading, *holders):
+        with self._patches.noted(*autoload.holders()):
             self.agent = Agent(channel, folder, {})
             autoload.show_tracebacks_without_us()
         self.agent.recorder.trained_before = Guest.trained
@@ -61,6 +57,8 @@ class Guest:
     def finish(self) -> None:
         """Tell of the end of the process."""
         autoload.finish(self.agent)
+        with self.agent.recorder.carefully():
+            autoload.release(self.agent, self._patches)
 
     def leave(self, error: BaseException | None = None) -> None:
         """Tell how what was watched has ended, and leave the process as it was."""

@@ -8,15 +8,19 @@ import os
 import sys
 import threading
 from collections.abc import Mapping
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any
 
+from mlxprobe.agent.hooks.threads import POOL
 from mlxprobe.agent.introspection.code_ownership import AGENT
 from mlxprobe.agent.lifecycle import main
 from mlxprobe.agent.lifecycle.agent import Agent
+from mlxprobe.agent.lifecycle.child_exits import HOLDERS
 from mlxprobe.agent.lifecycle.exit_status import Leaving
-from mlxprobe.agent.patching.import_hooks import when_imported
+from mlxprobe.agent.patching import import_hooks
 from mlxprobe.agent.patching.interrupts import Quietly
+from mlxprobe.agent.patching.patches import Patches
+from mlxprobe.agent.patching.temporary_patches import Loans
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wire.channel import Channel, identity, lifted
 from mlxprobe.agent.wire.constants import EVENTS_FILE, FOLDER_VARIABLE, SUPERVISOR_VARIABLE
@@ -62,17 +66,25 @@ def settle(given: Mapping[str, str]) -> None:
         channel = NamedChannel(os.path.join(folder, EVENTS_FILE))
     except OSError:  # the supervisor is gone
         return
-    agent = Agent(channel, folder, given)
-    show_tracebacks_without_us()
+    patches = Patches()
+    import_hooks.surround(patches.noted)
+    with patches.noted(*holders()):
+        agent = Agent(channel, folder, given)
+        show_tracebacks_without_us()
 
     def begin(mx: Any) -> None:
         agent.hook_core(mx)
         channel.send("begin")
         channel.send("body")
-        with agent.recorder.carefully():
-            bound.at_exit(finish, agent, Leaving(agent.recorder))  # runs before MLX's own, which was registered first
+        with agent.recorder.carefully(), patches.noted(sys):
+            bound.at_exit(end, agent, patches, Leaving(agent.recorder))  # before MLX's own, which was registered first
 
-    when_imported("mlx.core", begin)
+    import_hooks.when_imported("mlx.core", begin)
+
+
+def holders() -> list[ModuleType]:
+    """Return the modules of Python in which the agent replaces functions, as far as they are imported."""
+    return [os, sys, threading, *(sys.modules[name] for name in (*HOLDERS, POOL) if name in sys.modules)]
 
 
 def show_tracebacks_without_us() -> None:
@@ -128,8 +140,23 @@ def _cut_trace(trace: TracebackType | None) -> TracebackType | None:
     return kept[0] if kept else None
 
 
-def finish(agent: Agent, leaving: Leaving | None = None) -> None:
-    """The interpreter ends: after its last line, an exception that nobody caught, or `sys.exit`."""
+def end(agent: Agent, patches: Patches, leaving: Leaving) -> None:
+    """The interpreter ends: after its last line, an exception that nobody caught, or `sys.exit`.
+
+    What is still wrapped would hold the program's objects, which Python frees now: files that were never closed are
+    written then, and `__del__` runs.
+    """
+    try:
+        finish(agent, leaving.code)
+        with agent.recorder.carefully():
+            release(agent, patches)
+            leaving.undo()
+    except BaseException:  # of a signal handler of the program's, which nothing outside of this call could catch
+        pass
+
+
+def finish(agent: Agent, code: int | None = None) -> None:
+    """Send what is known at the end of the process, and its exit code; nothing in a fork."""
     if bound.getpid() != agent.pid:
         return
     with agent.recorder.carefully():
@@ -141,4 +168,12 @@ def finish(agent: Agent, leaving: Leaving | None = None) -> None:
         if isinstance(error, BaseException):
             main.send_exception(error, agent.channel)
         else:
-            agent.channel.send("end", code=leaving.code if leaving else None)
+            agent.channel.send("end", code=code)
+
+
+def release(agent: Agent, patches: Patches) -> None:
+    """Put back what was replaced, and keep nothing of the program's."""
+    Loans.close()
+    patches.undo()
+    import_hooks.forget()
+    agent.release()

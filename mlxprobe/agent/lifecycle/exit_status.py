@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from mlxprobe.agent.introspection import call_site
@@ -34,6 +35,7 @@ class Leaving:
         kept = vars(SystemExit)["code"]
         own = bound.get_referents(vars(SystemExit))[0]  # its attributes themselves: Python hands out a view of them
         own["code"] = property(self._read(kept.__get__), kept.__set__, kept.__delete__, kept.__doc__)
+        self.undo = partial(own.__setitem__, "code", kept)  # the class outlives everything else
 
     @property
     def code(self) -> int | None:

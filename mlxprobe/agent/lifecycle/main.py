@@ -13,7 +13,6 @@ from typing import Any
 from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.lifecycle import result_summary
 from mlxprobe.agent.lifecycle.agent import Agent, keep_stacks
-from mlxprobe.agent.recording.fact_sender import brief
 from mlxprobe.agent.recording.recorder import Recorder
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wire.channel import Channel, open_channel
@@ -144,7 +143,10 @@ def send_exception(error: BaseException, channel: Channel) -> str:
         place = call_site.told(call_site.raising(error.__traceback__))
     except Exception:  # of what the program has replaced
         place = call_site.told(call_site.NOWHERE)
-    message = brief(error, MESSAGE_CHARACTERS, kind=False)
+    try:
+        message = str(error)[:MESSAGE_CHARACTERS]  # the program's own: it ends with it
+    except Exception:
+        message = "(it cannot be printed)"
     channel.send("raised", type=type(error).__name__, message=message, **place, traceback=text[-1500:])
     return text
 

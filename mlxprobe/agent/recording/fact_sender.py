@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
+from types import FunctionType
 from typing import Any
 
 from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.patching import static
 from mlxprobe.agent.patching.interrupts import QUIETLY, let_through
 from mlxprobe.agent.wire.channel import Channel
 from mlxprobe.protocol.fact import Fact
@@ -14,6 +16,7 @@ from mlxprobe.protocol.facts.updates import NothingTrainable
 from mlxprobe.protocol.facts.work import DetectorFailed
 
 MESSAGE_CHARACTERS = 200  # of an exception
+_arguments = BaseException.__dict__["args"].__get__
 
 
 class InForkError(Exception):
@@ -115,11 +118,24 @@ class Facts:
         return True
 
 
+def is_plain(error: BaseException | None) -> bool:
+    """Check whether Python alone writes an error's message: neither its class nor its arguments compute it."""
+    if error is None or static.is_a(static.static(type(error), "__str__"), FunctionType):
+        return False
+    return all(type(one) in static.SIMPLE for one in _arguments(error))
+
+
 def brief(error: BaseException | None, most: int = MESSAGE_CHARACTERS, *, kind: bool = True) -> str:
-    """Return the beginning of an error's message, with its `kind`; it may be the program's own, and fail at that."""
+    """Return the beginning of an error's message, with its `kind`.
+
+    Of an error whose message the program itself computes the kind alone: a program that counts its calls, or prints,
+    would show that somebody has asked.
+    """
     name = type(error).__name__
+    if not is_plain(error):
+        return name if kind else ""
     try:
         return (f"{name}: {error}" if kind else str(error))[:most]
     except Exception as failure:
         let_through(failure)
-        return name if kind else "(it cannot be printed)"
+        return name if kind else ""
