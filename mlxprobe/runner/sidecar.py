@@ -108,7 +108,7 @@ class Sidecar:
         return self._ended(shown)
 
     def finish(self) -> None:
-        """Wait for the report at the end of this process; no thread of ours stays, which would hold the program's objects."""
+        """Wait for the report at the end of this process; no thread stays that would hold the program's objects."""
         if self._guest is not None and self._guest.is_here:
             self._guest.finish()
             self._ended()
