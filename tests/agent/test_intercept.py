@@ -110,7 +110,7 @@ def test_an_observer_is_told_where_its_flags_say(flags: int, seen: list[Any]) ->
     function = wrapped(state(flags), (one, BOTH))
     assert function(1, 2) == 3
     assert one.seen == seen
-    assert (function.__name__, function.__doc__, function.__wrapped__) == ("softmax", softmax.__doc__, softmax)
+    assert (function.__name__, function.__doc__, static.wrapped(function)) == ("softmax", softmax.__doc__, softmax)
 
 
 @pytest.mark.parametrize("given", [((1, 2), {}), ((1,), {"axis": 2}), ((), {"axis": 2, "a": 1, "stream": 7})])

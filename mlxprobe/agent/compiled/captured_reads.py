@@ -233,7 +233,7 @@ def cells(function: Any) -> Iterator[tuple[CodeType, dict[str, Any]]]:
         elif static.is_a(one, Unbound):
             waiting += [one.__wrapped__, *vars(one).get(MADE_OF, ())[:1]]
         elif static.is_a(one, FunctionType):
-            waiting += [part for part in (vars(one).get("__wrapped__"), *vars(one).get(MADE_OF, ())[:1]) if part]
+            waiting += [part for part in (static.wrapped(one), *vars(one).get(MADE_OF, ())[:1]) if part]
             code = one.__code__
             closure = dict(zip(code.co_freevars, one.__closure__ or (), strict=False))
             contents = [content(cell) for cell in closure.values()]

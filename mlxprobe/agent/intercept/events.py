@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
+from mlxprobe.agent.patching.faithful import CALL
 from mlxprobe.agent.patching.signatures import parameters
 from mlxprobe.agent.wire import bound
 
@@ -79,4 +80,5 @@ class CallEvent:
         frame: FrameType | None = bound.frame(1)
         while frame is not None and frame.f_code not in WRAPPERS:
             frame = frame.f_back
-        return frame and frame.f_back
+        frame = frame and frame.f_back
+        return frame.f_back if frame is not None and CALL in frame.f_code.co_freevars else frame

@@ -9,21 +9,24 @@ from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
 from mlxprobe.agent.patching import static
+from mlxprobe.agent.patching.faithful import KEYWORDS, VARIABLE, faithful
 from mlxprobe.agent.patching.unbound import Unbound
 
 OPENING, CLOSING = {"(", "[", "{"}, {")", "]", "}"}
 PARTS = re.compile(r"([][(){},])")
-VARIABLE, KEYWORDS = 4, 8  # flags of code: `*args`, `**kwargs`
 
 
 def like(original: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return a decorator as `functools.wraps`, which keeps from binding what does not bind.
 
+    A wrapper of a Python function has its parameters, defaults and annotations, and shares what is set on it.
     Functions that MLX 0.26 makes have a `__qualname__` of None. An object of the program's own that can be called is
     asked for no name.
     """
 
     def decorate(made: Callable[..., Any]) -> Callable[..., Any]:
+        if type(original) is FunctionType and all(name.isidentifier() for name in original.__code__.co_varnames):
+            return faithful(original, made, shares=not str(original.__module__).startswith("mlx."))
         own = static.method(original, "__call__") is not None
         named = [name for name in functools.WRAPPER_ASSIGNMENTS if isinstance(getattr(original, name, None), str)]
         wrapper = functools.wraps(original, assigned=() if own else named, updated=())(made)

@@ -22,6 +22,7 @@ from types import (
 )
 from typing import Any
 
+from mlxprobe.agent.patching.faithful import original_of
 from mlxprobe.agent.patching.unbound import Unbound
 
 CONTAINERS = (dict, list, tuple)
@@ -121,6 +122,8 @@ def wrapped(one: Any) -> Any:
         return one.__func__
     if issubclass(type(one), (partial, partialmethod)):
         return one.func
+    if type(one) is FunctionType and (original := original_of(one)) is not None:
+        return original
     held = {} if issubclass(type(one), type) else attributes(one)
     return next((held[name] for name in ("__wrapped__", "func") if callable(held.get(name))), None)
 

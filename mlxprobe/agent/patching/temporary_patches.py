@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, ClassVar
+from weakref import ref
 
 
 class Loan:
-    """One attribute that is replaced."""
+    """One attribute that is replaced; a class of the program's that nothing else holds is not kept by it."""
 
     lent: ClassVar[dict[tuple[int, str], list[Loan]]] = {}  # by owner and name, the oldest first
 
     def __init__(self, owner: Any, name: str, wrap: Callable[[Any], Any]) -> None:
-        self._owner, self.name, self._original = owner, name, getattr(owner, name)
-        self._new = wrap(self._original)
+        original = getattr(owner, name)
+        new = wrap(original)
+        self.name = name
+        self._owner, self._original, self._new = _weak(owner), _weak(original), _weak(new)
         self._key = id(owner), name
         Loan.lent.setdefault(self._key, []).append(self)
-        setattr(owner, name, self._new)
+        setattr(owner, name, new)
 
     def end(self) -> None:
         """Put back what was there; what has been put over it since stays, the program's own too."""
@@ -25,12 +29,18 @@ class Loan:
             return
         above = stack[stack.index(self) + 1 :]
         stack.remove(self)
+        owner, new, original = self._owner(), self._new(), self._original()
         if above:
             above[0]._original = self._original
-        elif getattr(self._owner, self.name) is self._new:
-            setattr(self._owner, self.name, self._original)
+        elif None not in (owner, new, original) and getattr(owner, self.name) is new:
+            setattr(owner, self.name, original)
         if not stack:
             del Loan.lent[self._key]
+
+
+def _weak(one: Any) -> Callable[[], Any]:
+    """Return what leads to a class or a Python function as long as it is there; to anything else for ever."""
+    return ref(one) if isinstance(one, (type, FunctionType)) else lambda: one
 
 
 class Loans:

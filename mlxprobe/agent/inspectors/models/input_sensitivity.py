@@ -118,7 +118,7 @@ class Dependence(Inspector):
         whole = [(name, one) for name, one in self._whole if not any(one is target for target in targets)]
         if whole:
             asks[InputZero] = functools.partial(probe.constant, whole)
-        if self._data and (step >= LATER or (made.code, type(made.module)) not in self._widths):
+        if self._data and (step >= LATER or who(made) not in self._widths):
             asks[OutputsCollapsed] = functools.partial(self._narrowed, probe, made, step)
         return asks
 
@@ -151,7 +151,7 @@ class Dependence(Inspector):
     def _narrowed(self, probe: Probe, made: Made, step: int) -> Found:
         """Hold how far the outputs differ from row to row beside how far they did at the first look."""
         now = width(probe)
-        first = self._widths.setdefault((made.code, type(made.module)), now)
+        first = self._widths.setdefault(who(made), now)
         if step < LATER or not 0 < now <= first or not all(self._is_given(one) for one in self._data):
             return {}
         return {OutputsCollapsed: (True, {"now": now, "first": first}) if now < min(ALIKE, 0.75 * first) else None}
@@ -199,7 +199,12 @@ class Dependence(Inspector):
 
 def key(kind: type[Fact], made: Made) -> tuple[Any, ...]:
     """Name what is asked of the calls of one function of one class."""
-    return kind, made.code, type(made.module)
+    return kind, *who(made)
+
+
+def who(made: Made) -> tuple[Any, ...]:
+    """Name a function and the class that it is called on, which may be gone by the end of a trial."""
+    return made.code, static.title(type(made.module))
 
 
 def width(probe: Probe) -> float:

@@ -60,8 +60,8 @@ class Made:
     def code(self) -> CodeType:
         """The user's function."""
         function: Any = self.function
-        while "__wrapped__" in (held := static.attributes(function)):
-            function = held["__wrapped__"]
+        while (inner := static.wrapped(function)) is not None:
+            function = inner
         code: CodeType = function.__code__
         return code
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
+from weakref import WeakSet
 
 from mlxprobe.agent.inspectors.models.readings import Readings
 from mlxprobe.agent.inspectors.models.train_eval_mode import Modes, loop
@@ -53,7 +54,7 @@ class Passes(Inspector):
         self._site = ("", 0)
         self._forwards, self._forwards_at, self._opened = 0, -1, False  # calls of the model since an evaluation
         self._called_with: Callable[[], Any] = object  # the rows of the last such call
-        self._heard: set[type] = set()  # whose calls are heard, for as long as the agent stays
+        self._heard = WeakSet[type]()  # whose calls are heard, for as long as the agent stays
         self._loans = Loans()
         self._fed = 0
 
