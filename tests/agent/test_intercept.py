@@ -15,6 +15,7 @@ from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.guarded import guarded
 from mlxprobe.agent.intercept.intercepts import Intercepts, Observe
 from mlxprobe.agent.intercept.states import GRADIENT, OURS, SAMPLED
+from mlxprobe.agent.patching import static
 
 FUNCTION = "mlx.core.softmax"
 WRAPPED = """
