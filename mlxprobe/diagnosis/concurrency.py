@@ -63,7 +63,8 @@ def array_crosses_threads(seen: Observation) -> Iterator[Finding]:
 
     Example: a loader thread that queues `mx.array(...) + 1` unevaluated.
 
-    Use instead: `mx.eval(batch)` in the loader before it is queued.
+    Use instead: evaluate arrays in the thread that makes them, before another uses them: `mx.eval(batch)`,
+    `mx.eval(model.parameters())`.
     """
     message = "a lazy array is evaluated by another thread than its own"
     for fact, at in seen.facts(ArrayOfAnotherThread):

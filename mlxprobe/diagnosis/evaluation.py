@@ -198,7 +198,7 @@ def evaluated_late(seen: Observation) -> Iterator[Finding]:
     """
     known = [step.pending for step in seen.steps if step.pending is not None]
     each = len(known) >= ENOUGH_LOOKS and min(known) >= ONE_STEP and statistics.median(known) <= ALIKE * min(known)
-    updates = seen.sheet.by_hand or seen.sheet.uncounted or seen.has(FirstUpdate)
+    updates = seen.sheet.updates or seen.sheet.uncounted
     if each and updates and pending_slope(seen) < GROWING:
         message = f"{min(known):,} operations of each update wait for the next step's loss"
         yield rule("MP106").at(message, *place(seen, FirstUpdate, FirstGradient), operations=min(known))

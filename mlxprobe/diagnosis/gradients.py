@@ -41,6 +41,7 @@ OF_DIFFERENCES = (
     "nothing, where the loss is of differences of outputs: a bias that all outputs share cancels in it. Else "
     "`nn.value_and_grad(model, loss_fn)` of the model that the loss calls."
 )
+VISIBLE = "a name without an underscore, and a list in place of a tuple: MLX takes these for parts of the model."
 UNPAID = "weights, masks or rewards that differ: where all answers are worth the same, none has an advantage."
 ANOTHER = "`nn.value_and_grad(model, loss_fn)` of the model that the loss calls, and made anew with every new model."
 CALM, RISES_ARE_SURE = 10, 2  # starts; looks in a row above that
@@ -94,7 +95,8 @@ def zero_gradient(seen: Observation) -> Iterator[Finding]:
         yield rule("MP201").at(message, at.file, at.line, missing=fact.count)
     for fact, at in seen.facts(ModulesUnowned):
         message = f"{listed(fact.paths)}: modules in a tuple or behind an underscore are no part of the model"
-        yield rule("MP201").at(message, at.file, at.line, severity=Severity.NOTE)
+        found = rule("MP201").at(message, at.file, at.line, severity=Severity.NOTE)
+        yield replace(found, instead=VISIBLE)
 
 
 def only_biases(paths: Iterable[str]) -> bool:

@@ -236,7 +236,8 @@ def _flat(
     falling = falls(start, last, CERTAIN) or falls(third, last) or ranked(values[:3], last) > HIGHER
     if falling or trend(values) < -SURE or (not meant and first - end > FALLS * abs(first)):
         return None
-    message = f"the loss does not fall: {first:.4g} in the first third of {len(values)} readings, then {end:.4g}"
+    message = f"the loss does not fall: its median is {first:.4g} in the first third of {len(values)} readings, and "
+    message += f"{end:.4g} in the last third"
     if not any(values):
         message = f"the loss is zero at all {len(values)} readings: it asks for nothing"
     done = knows(values, level, classes)

@@ -16,6 +16,7 @@ from mlxprobe.protocol.facts.files import (
 from mlxprobe.protocol.facts.updates import OptimizerRenewed, ScheduleRestarted
 from mlxprobe.rules.registry import finding, listed, rule
 from mlxprobe.schema.enums import Severity
+from mlxprobe.schema.metrics import counted
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding
 
@@ -90,8 +91,9 @@ def optimizer_state_lost(seen: Observation) -> Iterator[Finding]:
     """
     for fact, at in seen.facts(OptimizerRenewed):
         updates, span = fact.updates, fact.span
-        message = f"a new {fact.optimizer}, without state, goes on where another like it was, again and again"
-        message += f", and begins its schedule anew after {updates:,} of {span:,} updates" if span else ""
+        message = f"the {fact.optimizer} is made again and again, after {counted(updates, 'update')} or more each "
+        message += "time: its moments start from zero"
+        message += f", and its schedule of {span:,} updates starts again" if span else ""
         rests = updates >= LONG_PHASE or fact.rounds
         severity = Severity.WARNING if span or not rests else Severity.NOTE
         evidence = {"updates": updates} | ({"span": span} if span else {})

@@ -77,6 +77,8 @@ NEEDED = re.compile(  # whoever gives a loss these means them to count
     re.IGNORECASE,
 )
 
+BOTH_VALUES = "targets of several values: zeros for fakes where ones are for real examples; the labels of the data."
+
 
 @finding("MP301", "label-free-loss", needs="loss graph")
 def label_free_loss(seen: Observation) -> Iterator[Finding]:
@@ -184,7 +186,7 @@ def loss_share(seen: Observation) -> Iterator[Finding]:
     Example: `(cross_entropy(logits, targets) * mask).mean()`; `cross_entropy(logits, targets, reduction="mean")` over
     padded rows; `bce(d(real), ones) + bce(d(fake), ones)`.
 
-    Use instead: `(cross_entropy(logits, targets) * mask).sum() / mask.sum()`; zeros as the targets of fakes.
+    Use instead: `(cross_entropy(logits, targets) * mask).sum() / mask.sum()`.
     """
     yield from _one_outcome(seen)
     labelled = all(one.supervised for one, _ in seen.every(Supervision))  # rewards may be one act's
@@ -222,12 +224,14 @@ def _one_outcome(seen: Observation) -> Iterator[Finding]:
         common = fact.classes >= SEVERAL or fact.value == 1  # of two the rare one is counted from zero, as a rule
         proved = fact.filled or (common and fact.read >= MANY_TARGETS)
         severity = Severity.WARNING if proved else Severity.NOTE
-        yield rule("MP308").at(message, at.file, at.line, severity=severity, read=fact.read)
+        found = rule("MP308").at(message, at.file, at.line, severity=severity, read=fact.read)
+        yield replace(found, instead=BOTH_VALUES)
     for fact, at in seen.facts(ConstantLevel):
         if fact.whole and fact.kind == "square" and fact.level == 0 and fact.read >= MANY_TARGETS / 2:
             message = f"all {fact.read} targets that were read are one whole number, and the loss is a squared error: "
             message += "a constant answers them all. Were their fractions cut off?"
-            yield rule("MP308").at(message, at.file, at.line, severity=Severity.WARNING, read=fact.read)
+            found = rule("MP308").at(message, at.file, at.line, severity=Severity.WARNING, read=fact.read)
+            yield replace(found, instead="targets as floating-point numbers: `y.astype(np.float32)`.")
 
 
 @finding("MP310", "reversed-sign", Severity.WARNING)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from mlxprobe.protocol.facts.files import SavedNotFinite
 from mlxprobe.protocol.facts.gradients import FirstGradient, GradientNotFinite, GradientsRecovered
 from mlxprobe.protocol.facts.losses import EvaluationNotFinite, LossNotFinite, NotFiniteOrigin
@@ -115,12 +117,12 @@ def non_finite(seen: Observation) -> Iterator[Finding]:
         subject += f"; the step could not be taken again: {origin.fact.why}"
         yield rule("MP207").at(subject, *site, severity=severity, step=call)
     else:
-        message, found = (
-            f"{subject}: {explained(origin.fact, call, unit(seen))}",
-            {"step": call, "arose": origin.fact.call},
-        )
-        found |= {"overflow": 1} if origin.fact.kind in ("overflow", "gradient overflow") else {}
-        yield rule("MP207").at(message, origin.file, origin.line, severity=severity, **found)
+        cause, instead = explained(origin.fact, call, unit(seen))
+        evidence = {"step": call, "arose": origin.fact.call}
+        evidence |= {"overflow": 1} if origin.fact.kind in ("overflow", "gradient overflow") else {}
+        message = f"{subject}: {cause}"
+        found = rule("MP207").at(message, origin.file, origin.line, severity=severity, **evidence)
+        yield replace(found, instead=f"{instead}.")
 
 
 def _loss(seen: Observation) -> Symptom | None:
@@ -184,8 +186,8 @@ def _origin(seen: Observation, call: int) -> Sighting[NotFiniteOrigin] | None:
     return next(iter([*[one for one in origins if one.fact.call <= call][::-1], *origins]), None)
 
 
-def explained(origin: NotFiniteOrigin, call: int, number: str = "step") -> str:
-    """Put a cause and what serves instead into words."""
+def explained(origin: NotFiniteOrigin, call: int, number: str = "step") -> tuple[str, str]:
+    """Put a cause into words, and what to write instead."""
     what, instead = KINDS.get(origin.kind, KINDS["unknown"])
     words = {
         "array": origin.array or "an array that the loss uses",
@@ -202,7 +204,7 @@ def explained(origin: NotFiniteOrigin, call: int, number: str = "step") -> str:
         told, instead = told + HIDDEN, SAFE
     if origin.call != call:
         told = f"it arose in {number} {origin.call}: {told}"
-    return f"{told}. Use instead: {instead}"
+    return told, instead
 
 
 def _value(origin: NotFiniteOrigin) -> str:

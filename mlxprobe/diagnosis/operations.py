@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from mlxprobe.protocol.facts.data import InputGrows
 from mlxprobe.protocol.facts.models import RowByRow
 from mlxprobe.protocol.facts.work import EvaluatedWithin, HugeGraph, LossBroadcast, Piecemeal, Promoted
@@ -14,6 +16,8 @@ from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding
 
 ROWS = 64  # of a batch, each with a call of its own: fewer are a note
+
+OWN_IDS = "`mx.take_along_axis(log_probabilities, labels[:, None], axis=1)`: each row at its own id."
 
 
 @finding("MP108", "one-huge-graph", Severity.WARNING)
@@ -80,8 +84,7 @@ def broadcast_blow_up(seen: Observation) -> Iterator[Finding]:
     Example: `mx.mean((predictions - targets) ** 2)` with predictions of shape (N, 1) and targets of shape (N,);
     `log_probabilities[:, labels]`.
 
-    Use instead: `predictions.squeeze(-1) - targets`; in general the same number of axes on both sides;
-    `mx.take_along_axis(log_probabilities, labels[:, None], axis=1)`.
+    Use instead: `predictions.squeeze(-1) - targets`; in general the same number of axes on both sides.
     """
     for fact, at in seen.facts(LossBroadcast):
         first, second, result = fact.shapes
@@ -89,7 +92,8 @@ def broadcast_blow_up(seen: Observation) -> Iterator[Finding]:
         if fact.crossed:
             message = f"ids of shape {second} along the last axis of {first} give {result}: each row at the ids of all "
             message += "rows, and not at its own"
-        yield rule("MP110").at(message, at.file, at.line, factor=fact.factor)
+        found = rule("MP110").at(message, at.file, at.line, factor=fact.factor)
+        yield replace(found, instead=OWN_IDS) if fact.crossed else found
 
 
 @finding("MP111", "piecemeal-work", Severity.WARNING)

@@ -7,6 +7,8 @@ import math
 import statistics
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from mlxprobe.protocol.fact import Fact
 from mlxprobe.protocol.facts.losses import Supervision
 from mlxprobe.protocol.facts.updates import (
@@ -40,6 +42,10 @@ TURNED: dict[type[Fact], str] = {
     BetasReversed: "{optimizer} is given betas of {first:g} and {second:g}: the mean of the gradients looks back "
     "further than that of their squares, by which it is divided. Are the two exchanged?"
 }
+
+
+LONGER = "a schedule whose steps are all updates of the run"
+AS_MEANT = "a rate that falls by the number of updates, as `optim.cosine_decay(rate, updates)` does."
 
 
 @finding("MP210", "learning-rate", Severity.WARNING)
@@ -105,7 +111,8 @@ def _floor(one: Optimizer) -> Finding | None:
     low = f"at most {max(later):.2g}" if max(later) else "0"
     message = f"the learning rate is {low} from update {first:,} of {last:,} on, at the latest, after a peak of "
     message += f"{peak:.2g}{_of(one)}"
-    return rule("MP210").at(message, one.file, one.line, updates=last, share=share, peak=peak)
+    found = rule("MP210").at(message, one.file, one.line, updates=last, share=share, peak=peak)
+    return replace(found, instead=f"{LONGER}: {last:,} here." if one.schedule else AS_MEANT)
 
 
 def _too_small(seen: Observation, one: Optimizer) -> Finding | None:

@@ -112,7 +112,7 @@ def dropped_gradients(seen: Observation) -> Iterator[Finding]:
             message = f"{counted(fact.calls, 'gradient call')} {_were(fact.calls)} never applied when the run ends"
             message += f", of {seen.sheet.gradients:,}" if seen.sheet.gradients else ""
             note = Severity.NOTE
-            yield rule("MP204").at(message, at.file, at.line, severity=note, gradients=fact.calls, dropped=0.0)
+            yield rule("MP204").at(message, at.file, at.line, severity=note, gradients=fact.calls)
 
 
 def _dropped(seen: Observation, fact: GradientsDropped, at: Sighting[GradientsDropped]) -> Finding:

@@ -79,7 +79,8 @@ def _optimizers(sheet: Sheet) -> str:
     left = sheet.optimizers_seen - len(sheet.optimizers)
     if left > 0 and len(alike) == 1 and sheet.optimizers_alike:
         return f"{sheet.optimizers_seen} × {next(iter(alike))}"
-    told = [f"{number} × {text}" if number > 1 else text for text, number in alike.items()]
+    every = left <= 0  # else how many of each there are is not known
+    told = [f"{number} × {text}" if number > 1 and every else text for text, number in alike.items()]
     return "; ".join([*told, *([f"{left} more"] if left > 0 else [])])
 
 
@@ -199,7 +200,7 @@ def _seconds(seconds: float) -> str:
 def _memory(one: ProgramRecord) -> str:
     peak = max([one.sheet.peak_bytes, *(sample.peak_bytes for sample in one.memory)])
     whole = max((sample.rss_bytes for sample in one.samples), default=0)
-    process = f"; the process up to {megabytes(whole)}" if whole else ""
+    process = f"; the process up to {megabytes(whole)} with mlxprobe" if whole else ""
     return f"peak {megabytes(peak)}, reached in: {one.sheet.peak_in}{process}" if one.sheet.peak_in else ""
 
 

@@ -90,6 +90,7 @@ class Rates(Inspector):
         self._followed: dict[int, Followed] = {}
         self._sites: weakref.WeakKeyDictionary[Any, tuple[str, int]] = weakref.WeakKeyDictionary()
         self._met = 0  # optimizers that have updated
+        self._current: set[int] = set()  # those of the last update that was followed
         self._kinds: set[str] = set()  # of these, with their settings and rates
         self._schedules: dict[int, tuple[Any, Schedule]] = {}  # by what was returned, which is kept: it is small
 
@@ -145,7 +146,9 @@ class Rates(Inspector):
         return counted
 
     def began(self, model: Any, optimizer: Any) -> None:
-        for one in static.setting(optimizer, "optimizers", [optimizer]):
+        parts = static.setting(optimizer, "optimizers", [optimizer])
+        self._current = set(map(id, parts))
+        for one in parts:
             self._met += 1
             text, scheduler = self._scheduled(one)
             rate = text or (scheduler and id(scheduler)) or lazy_graph.known(static.state(one).get("learning_rate"))
@@ -158,7 +161,9 @@ class Rates(Inspector):
         return self.inspection.schedules.get(id(scheduler), ("", 0))[0], scheduler
 
     def training(self, model: Any, optimizer: Any) -> None:
-        for one in static.setting(optimizer, "optimizers", [optimizer]):
+        parts = static.setting(optimizer, "optimizers", [optimizer])
+        self._current = set(map(id, parts))
+        for one in parts:
             followed = self._followed.get(id(one))
             if followed is None or followed.optimizer() is not one:
                 self._follow(one)
@@ -194,7 +199,7 @@ class Rates(Inspector):
                 lazy_graph.known(rate),
                 lazy_graph.known(step) if static.is_a(step, mx.array) else None,
             )
-            if value is not None:
+            if value is not None and (updates is not None or key in self._current):  # else whose updates are counted?
                 update = self.inspection.recorder.updates if updates is None else int(updates)
                 one.add(update, float(f"{value:.6g}"))
 
