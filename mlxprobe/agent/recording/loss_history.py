@@ -15,6 +15,7 @@ from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wire.bound import get_ident, ref
 
 SHARE, FREE_S = 0.002, 0.1  # of the program's time; what is read at first must not hang on how fast a machine is
+MODELS = 32  # whose first loss is read whatever has been spent
 ROOM = 256  # losses that are followed, before those that have gone are forgotten
 GATHERED = 2  # losses alive and unread while another value is read: of a list of them, perhaps
 LOOKED_AT_ONCE = 256
@@ -55,6 +56,7 @@ class LossPath:
         self._hits = self._misses = 0
         self.may_compute: Callable[[], bool] = lambda: True  # no other rank might have to take part
         self._ours = 1  # the gradient call whose loss may be evaluated here next
+        self._known: set[int] = set()  # models of which a loss was read: the first of each is evaluated here if need be
         self._before: dict[int, ref[Any]] = {}  # the loss before the newest, of each model: a list keeps it
         self.schedule: Callable[[Any], None] = lambda _: None  # MLX's own
         self.sampled: Callable[[bool], None] = lambda _: None  # has the program itself evaluated no loss?
@@ -77,8 +79,12 @@ class LossPath:
             self._let_go(self._newest)
         self._call, self.was_read, self._newest, self._stream = call, False, loss, stream
         self._thread = get_ident()
-        if self._misses >= MISSES and not self._hits and loss is not None and call < self._ours:
+        if self._misses >= MISSES and not self._hits and loss is not None and call < self._ours and not self._is_new():
             self._let_go(loss)
+
+    def _is_new(self) -> bool:
+        """Check whether nothing is known of the newest model so far."""
+        return self._stream not in self._known and len(self._known) < MODELS
 
     def _let_go(self, newest: Any) -> Followed:
         """Follow the newest loss on, and hold it no more."""
@@ -148,8 +154,9 @@ class LossPath:
             self._room = ROOM + len(self._alive())
         if newest is not None:
             entry = self._let_go(newest)
-            if not lazy and now_s >= self.may_look_s:
-                due, before = ended or self._call >= self._ours, self._before.get(self._stream)
+            new = self._is_new()
+            if not lazy and (new or now_s >= self.may_look_s):
+                due, before = ended or new or self._call >= self._ours, self._before.get(self._stream)
                 due = due and waited and self._thread == get_ident()  # MLX's lazy arrays belong to their threads
                 self._settle(newest, entry, compute=due and (before is None or before() is None))
             self._before[self._stream] = entry[0]
@@ -203,6 +210,7 @@ class LossPath:
                 self._look([one])
 
     def _tell(self, call: int, read: Any, stream: int) -> None:
+        self._known.add(stream)
         try:
             value = float(read)
         except TypeError:  # a complex number
