@@ -176,5 +176,8 @@ def swallowed_gradient_error(seen: Observation) -> Iterator[Finding]:
             return  # no gradient was asked for after it
         file, _, line = fact.at.rpartition(":")
         where = f" at {PurePath(file).name}:{line}" if file and (file, line) != (at.file, str(at.line)) else ""
-        message = f"the gradient call raised {fact.type}{where} and training went on: {fact.message}"
+        raised = (
+            f"raised an exception {last} times, the last of them {fact.type}" if last > 1 else f"raised {fact.type}"
+        )
+        message = f"the gradient call {raised}{where}, and training went on: {fact.message}"
         yield rule("MP209").at(message, at.file, at.line, times=last)

@@ -182,7 +182,7 @@ def figures(one: ProgramRecord) -> str:
         slowest = f"slowest after it {duration(one.worst_step_s)} at step {one.worst_step:,}"
         parts += [f"first {duration(one.step_s[0])}", slowest, f"{duration(one.steps_s)} in all"]
     if one.losses:
-        parts.append(f"loss {path(one.losses, one.sheet.begun, one.sheet.gradients)}")
+        parts.append(f"loss {path(one.losses, one.sheet.begun, one.sheet.gradients, one.sheet.names)}")
     if one.memory:
         parts.append(f"peak memory {megabytes(max(sample.peak_bytes for sample in one.memory))}")
     elif one.samples:

@@ -149,7 +149,7 @@ def _positions(sheet: Sheet) -> str:
 
 
 def _loss(one: ProgramRecord) -> str:
-    text = path(one.losses, one.sheet.begun, one.sheet.gradients)
+    text = path(one.losses, one.sheet.begun, one.sheet.gradients, one.sheet.names)
     classes = one.sheet.model.classes if one.sheet.model and one.sheet.mean_loss else 0
     if not text or classes < 2 or len(trainings(one.losses, one.sheet.begun)) > 1:
         return text  # another training may choose among others

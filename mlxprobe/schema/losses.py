@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from mlxprobe.protocol.fact import Fact
 from mlxprobe.protocol.facts.losses import LossShare, Supervision
@@ -47,21 +47,27 @@ def is_single_mean(seen: Sequence[Sighting[Fact]]) -> bool:
     return is_mean(seen) and bool(terms) and all(one.supervised and one.single for one in terms)
 
 
-def path(losses: Sequence[Reading], begun: Collection[tuple[int, int]] = (), calls: int = 0) -> str:
+def path(
+    losses: Sequence[Reading], begun: Collection[tuple[int, int]] = (), calls: int = 0, names: Mapping[str, str] = {}
+) -> str:
     """Write the first and last known loss of each training: one `then` another, or `and` where they take turns.
 
     Args:
         losses: by gradient call.
         begun: stream and gradient call from which on a model is in another training.
         calls: gradient calls of the run; where they are more than the losses, these are called sampled.
+        names: of models by stream; named where there are two or three trainings of models of different classes.
     """
     found = trainings(losses, begun)
-    text = _path(found)
+    text = _path(found, names)
     return f"{text} (sampled)" if text and sum(map(len, found)) < calls else text
 
 
-def _path(found: list[list[Reading]]) -> str:
-    ends = [_ends([one.value for one in training]) for training in found]
+def _path(found: list[list[Reading]], names: Mapping[str, str]) -> str:
+    known = [names.get(str(training[0].stream), "") for training in found]
+    named = len(found) > 1 and all(known) and len(set(known)) == len(found)
+    first = [f"{name} " if named else "" for name in known]
+    ends = [name + _ends([one.value for one in training]) for name, training in zip(first, found, strict=True)]
     if len(found) > MOST_TRAININGS:
         return f"{ends[0]}, …, {ends[-1]} (first and last of {len(found)} trainings)"
     told, last = ends[0] if ends else "", 0

@@ -229,7 +229,7 @@ def figures(seen: Observation) -> str:
     if steps := steady_steps(seen):
         parts.append(f"{steps_done(seen)} steps, {1e3 * statistics.median(steps):.1f} ms a step")
     if len(seen.losses) > 1:
-        parts.append(f"loss {path(seen.losses, seen.sheet.begun, seen.sheet.gradients)}")
+        parts.append(f"loss {path(seen.losses, seen.sheet.begun, seen.sheet.gradients, seen.sheet.names)}")
     if seen.score is not None:
         parts.append(f"true loss {seen.score:.3f}")
     return ", ".join(parts)

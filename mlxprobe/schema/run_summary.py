@@ -72,6 +72,7 @@ class Sheet(Value, frozen=True):
     gradients: int = 0  # gradient calls
     calls_each: tuple[int, int] = (0, 0)  # the fewest and most of an update but the first; 0 where unknown
     begun: tuple[tuple[int, int], ...] = ()  # stream and gradient call from which on a model is in another training
+    names: dict[str, str] = {}  # classes of the first models, by stream
     mean_loss: bool = False  # whether each loss is known to be a mean over positions and nothing more
     batches: dict[str, int] = {}  # the first shapes that were seen
     shapes: int = 0  # all of them, up to a thousand

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.patching import static
 from mlxprobe.agent.recording.fact_sender import Facts, deaf
 from mlxprobe.agent.recording.loss_history import LossPath
 from mlxprobe.agent.recording.parameter_moves import Moves
@@ -154,6 +155,11 @@ class Recorder(Facts):
                 self.fact(Resumed(stream=stream), self.gradient_site)
         return stream
 
+    @property
+    def model_names(self) -> dict[str, str]:
+        """The classes of the first models, by the number of their losses."""
+        return self._streams.names
+
     def stream(self, model: Any) -> int:
         """Return the number of a model's losses; for None of the last that were none's."""
         return self._streams.of(model)
@@ -295,6 +301,7 @@ class Streams:
         self._known: dict[int, tuple[Any, int]] = {}
         self._next = COMMON
         self.last = COMMON  # of those that are no model's
+        self.names: dict[str, str] = {}  # classes of the first models, by number
 
     def meet(self, owner: Any, *, model: bool) -> tuple[int, bool]:
         """Return an owner's number, and whether it is new; None is the owner of all that nobody else owns."""
@@ -304,6 +311,8 @@ class Streams:
         if found is None:
             self._next += 1
             self._known[id(owner)] = (lambda: None) if owner is None else bound.ref(owner), number
+            if model and len(self.names) < MOST:
+                self.names[str(number)] = static.title(owner)
         self.last = self.last if model else number
         return number, found is None
 

@@ -28,6 +28,7 @@ KINDS = 16  # of modules, the largest
 MOST_BEFORE = 3  # earlier numbers of trainable parameters
 LAST_STEP = 64  # up to which batches are compared, at the same steps in each run
 NAME_CHARACTERS = 60
+NORMALISATION, STATISTICS = "mlx.nn.layers.normalization", ("running_mean", "running_var")  # never trained
 LINEAR = {"mlx.nn.layers.linear": "Linear", "mlx.nn.layers.quantized": "QuantizedLinear"}
 WRITERS = ("save", "savez", "savez_compressed", "save_safetensors", "save_gguf")
 
@@ -167,6 +168,7 @@ class Makeup(Inspector):
         recorder.channel.send(
             "sheet",
             values={
+                "names": recorder.model_names,
                 "batches": self._batches,
                 "shapes": len(self._shapes),
                 "different": self._compared.different,
@@ -215,7 +217,9 @@ def described(model: Any) -> dict[str, Any]:
     for path, module in model.named_modules():
         if path.startswith("_") or "._" in path:  # a child of the model, and none of its parameters
             continue
-        own = {key: arrays for key, one in module.items() if not key.startswith("_") and (arrays := held(one))}
+        statistics = STATISTICS if static.origin(module) == NORMALISATION else ()
+        own = {key: held(one) for key, one in module.items() if not key.startswith("_") and key not in statistics}
+        own = {key: arrays for key, arrays in own.items() if arrays}
         if own:
             counts = kinds.setdefault(type(module).__name__, [0, 0, 0])
             counts[0] += 1
