@@ -74,14 +74,14 @@ def _share(trainable: int, parameters: int, word: str = "") -> str:
 
 
 def _optimizers(sheet: Sheet) -> str:
-    """Write each optimizer once, with the number of those that are alike; say how many are not listed."""
+    """Write each optimizer once, with the number of those that are alike where all are known."""
     alike = Counter(map(_optimizer, sheet.optimizers))
     left = sheet.optimizers_seen - len(sheet.optimizers)
     if left > 0 and len(alike) == 1 and sheet.optimizers_alike:
         return f"{sheet.optimizers_seen} × {next(iter(alike))}"
-    every = left <= 0  # else how many of each there are is not known
-    told = [f"{number} × {text}" if number > 1 and every else text for text, number in alike.items()]
-    return "; ".join([*told, *([f"{left} more"] if left > 0 else [])])
+    if left > 0:
+        return f"{sheet.optimizers_seen} in all, among them {'; '.join(alike)}"
+    return "; ".join(f"{number} × {text}" if number > 1 else text for text, number in alike.items())
 
 
 def _optimizer(one: Optimizer) -> str:

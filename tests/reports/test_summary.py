@@ -155,7 +155,7 @@ SGD = Optimizer(name="SGD", rates=((1, 0.3),))
 ADAM = Optimizer(name="Adam", rates=((1, 0.001),))
 OPTIMIZERS = [
     (Sheet(updates=1, optimizers=(SGD,) * 3, optimizers_seen=5, optimizers_alike=True), "5 × SGD, rate 0.3"),
-    (Sheet(updates=1, optimizers=(SGD,) * 3, optimizers_seen=5), "3 × SGD, rate 0.3; 2 more"),
+    (Sheet(updates=1, optimizers=(SGD,) * 3, optimizers_seen=5), "5 in all, among them SGD, rate 0.3"),
     (Sheet(updates=1, optimizers=(SGD, ADAM), optimizers_seen=2), "SGD, rate 0.3; Adam, rate 0.001"),
     (Sheet(updates=1, optimizers=(SGD, SGD)), "2 × SGD, rate 0.3"),
 ]
