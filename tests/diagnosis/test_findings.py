@@ -126,7 +126,7 @@ def test_a_square_of_large_numbers_is_an_overflow() -> None:
 @pytest.mark.parametrize(
     ("name", "code", "text", "words"),
     [
-        ("mp209_other", "MP209", "self.positions[:", " at {}:{} and training went on"),
+        ("mp209_other", "MP209", "self.positions[:", " at {}:{}, and training went on"),
         ("mp206_opened_by_name", "MP206", "no layer has", "; `unfreeze` at {}:{} opened nothing"),
         ("mp502_handed_out", "MP502", "asked for again", " times here, by {}:{}, and "),
     ],

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from types import CellType, CodeType, FunctionType
 from typing import Any
 
 CALL, ORIGINAL = "_mlxprobe_call", "_mlxprobe_original"  # what a wrapper closes over
 VARIABLE, KEYWORDS = 4, 8  # flags of code: `*args`, `**kwargs`
+OURS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 _made: dict[Any, CodeType] = {}  # the code of wrappers, by names of parameters
 
 

@@ -9,7 +9,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
 from mlxprobe.agent.patching import static
-from mlxprobe.agent.patching.faithful import KEYWORDS, VARIABLE, faithful
+from mlxprobe.agent.patching.faithful import KEYWORDS, OURS, VARIABLE, faithful, original_of
 from mlxprobe.agent.patching.unbound import Unbound
 
 OPENING, CLOSING = {"(", "[", "{"}, {")", "]", "}"}
@@ -25,7 +25,7 @@ def like(original: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callabl
     """
 
     def decorate(made: Callable[..., Any]) -> Callable[..., Any]:
-        if type(original) is FunctionType and all(name.isidentifier() for name in original.__code__.co_varnames):
+        if type(original) is FunctionType and is_pythons(original):
             return faithful(original, made, shares=not str(original.__module__).startswith("mlx."))
         own = static.method(original, "__call__") is not None
         named = [name for name in functools.WRAPPER_ASSIGNMENTS if isinstance(getattr(original, name, None), str)]
@@ -38,6 +38,12 @@ def like(original: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callabl
         return found
 
     return decorate
+
+
+def is_pythons(function: FunctionType) -> bool:
+    """Check whether a function is not a wrapper that we have put around one of C, and its parameters have names."""
+    own = function.__code__.co_filename.startswith(OURS) and original_of(function) is None
+    return not own and all(name.isidentifier() for name in function.__code__.co_varnames)
 
 
 def described(function: Callable[..., Any], argnums: Any = None, argnames: Any = ()) -> Callable[..., dict[str, Any]]:

@@ -11,6 +11,7 @@ from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.introspection.code_ownership import AGENT
 from mlxprobe.agent.patching import static
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.inspector import Inspector
@@ -152,6 +153,6 @@ def _rate(optimizer: Any) -> float | None:
 
 def _is_inner(frame: FrameType | None) -> bool:
     """Tell whether MLX itself calls, through whatever wrappers of ours."""
-    while frame is not None and str(frame.f_globals.get("__name__", "")).startswith("mlxprobe.agent"):
+    while frame is not None and frame.f_code.co_filename.startswith(AGENT):
         frame = frame.f_back
     return frame is not None and str(frame.f_globals.get("__name__", "")).startswith("mlx.")
