@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import sys
 import textwrap
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,9 @@ from mlxprobe.settings.table import resolve
 
 if TYPE_CHECKING:
     from mlxprobe.diagnosis import Rule
+
+SHOWN = 8  # rules that are found by words
+FILLERS = {"a", "an", "and", "are", "at", "does", "in", "is", "it", "my", "of", "on", "or", "the", "to", "was", "why"}
 
 
 @click.command("list")
@@ -52,7 +56,7 @@ def show(name: str, **flags: Any) -> None:
 @click.command()
 @click.argument("code", default="")
 def explain(code: str) -> None:
-    """Explain a finding by its code or name, such as MP101 or zero-gradient; list those of MP1, or all.
+    """Explain a finding by its code or name, such as MP101 or zero-gradient; list those of MP1, or of words: dropout.
 
     Or an error of one of MLX's backends, by its text or name: mlxprobe explain "[metal::malloc] Resource limit …". And
     `mlxprobe explain metal` tells what is peculiar to Metal.
@@ -62,6 +66,7 @@ def explain(code: str) -> None:
     from mlxprobe.diagnosis.errors import KNOWN, known
     from mlxprobe.reports import explain_text
     from mlxprobe.schema.errors import UsageError
+    from mlxprobe.schema.texts import one_line
 
     if code.lower() == "metal":
         click.echo(shown(explain_text.metal()), nl=False)
@@ -70,6 +75,10 @@ def explain(code: str) -> None:
     error = known(code) or next((row for row in KNOWN if row.name == code.lower()), None)
     if error and not meant:
         click.echo(shown(explain_text.error(error)), nl=False)
+        return
+    if not meant and (found := by_words(code)):
+        for rule in found[:SHOWN]:
+            click.echo(f"{rule.code}  {rule.name}: {one_line(rule.sections()['What it detects'])}")
         return
     if not meant:
         names = [*(rule.name for rule in RULES.values()), *(row.name for row in KNOWN)]
@@ -82,6 +91,27 @@ def explain(code: str) -> None:
         return
     for rule in meant:
         click.echo(f"{rule.code}  {rule.name}  ({rule.severity})")
+
+
+def by_words(text: str) -> list[Rule]:
+    """Return the rules whose pages have all words of a text; first those that have most of them in their names."""
+    from mlxprobe.diagnosis import RULES
+
+    words = [word for word in re.findall(r"\w+", text.lower()) if word not in FILLERS]
+    starts = [re.compile(rf"\b{re.escape(word)}", re.IGNORECASE) for word in words]
+    every = [
+        rule for rule in RULES.values() if starts and all(one.search(f"{rule.name} {rule.page}") for one in starts)
+    ]
+
+    def rank(rule: Rule) -> tuple[int, int, str]:
+        named, said = rule.name.replace("-", " "), rule.sections()["What it detects"]
+        return (
+            -sum(bool(one.search(named)) for one in starts),
+            -sum(bool(one.search(said)) for one in starts),
+            rule.code,
+        )
+
+    return sorted(every, key=rank)
 
 
 def meant_by(word: str) -> list[Rule]:

@@ -58,6 +58,20 @@ def test_explain_shows_the_page_of_a_code() -> None:
     assert "unevaluated-update" in call("explain", "mp101").output
 
 
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        ("dropout", "MP227"),
+        ("loss is nan", "MP207"),
+        ("batch normalisation momentum", "MP228"),
+        ("softmax axis", "MP331"),
+    ],
+)
+def test_explain_finds_pages_by_their_words(words: str, first: str) -> None:
+    lines = call("explain", words).output.splitlines()
+    assert lines[0].startswith(f"{first}  ") and 1 <= len(lines) <= 8
+
+
 def test_explain_alone_lists_the_codes() -> None:
     assert "MP101  unevaluated-update  (error)" in call("explain").output
 
