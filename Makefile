@@ -28,7 +28,7 @@ test: .venv/installed lint
 corpus: .venv/installed
 	MLXPROBE_CORPUS=all $(BIN)/pytest tests/agent/test_untouched_corpus.py tests/diagnosis/test_findings.py -n logical
 
-# What other systems than Linux have, on this one: README tells the limits.
+# The portable interfaces, on this system: docs/guide/tested.md has their limits.
 test-portable: .venv/installed
 	MLXPROBE_PLATFORM=portable $(BIN)/pytest tests/system tests/supervisor tests/diagnosis/test_findings.py -n logical --maxprocesses 8
 	MLXPROBE_PLATFORM=portable $(BIN)/pytest scenarios -n logical --maxprocesses 8 -k "not one_has_four"

@@ -1,4 +1,4 @@
-"""What the portable ways cannot do, row by row of the README's table: measured on whichever of the two is taken."""
+"""What the portable ways cannot do, row by row of the the table of docs/guide/tested.md: measured on whichever of the two is taken."""
 
 from __future__ import annotations
 
