@@ -25,7 +25,7 @@ from mlxprobe.system import PORTABLE, VARIABLE
 NAMES = {"": "linux", PORTABLE: PORTABLE}  # by the variable's values
 LIMITS = {
     "slow-rank/one_has_four": "whose work is whose among ranks is not told (MP707)"
-}  # as the table of docs/guide/tested.md has them
+}  # as docs/guide/tested.md has them
 Verdicts = dict[str, str]
 
 

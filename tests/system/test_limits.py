@@ -1,4 +1,4 @@
-"""What the portable ways cannot do, row by row of the the table of docs/guide/tested.md: measured on whichever of the two is taken."""
+"""Limits of the portable interfaces, row by row of the table in docs/guide/tested.md, measured on both kinds."""
 
 from __future__ import annotations
 
