@@ -106,7 +106,7 @@ def usage(error: click.ClickException) -> str:
     """Put what click says of wrong usage into one sentence."""
     said = " ".join(error.format_message().split()).rstrip(".").replace(". Did you", "; did you")
     place = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "mlxprobe"
-    advice = "" if "did you mean" in said else f"; `{place} --help` tells what is right"
+    advice = "" if "did you mean" in said else f"; `{place} --help` shows what is right"
     return f"{said[:1].lower()}{said[1:]}{advice}"
 
 

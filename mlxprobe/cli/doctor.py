@@ -52,7 +52,7 @@ def gaps(here: Environment) -> list[str]:
     if here.device == "gpu":
         found.append("GPU load cannot be read: a program that waits for the GPU hangs with the kind `unknown`")
     if not pyspy_stacks.program():
-        found.append("no py-spy (`pip install mlxprobe[native]`): where in C++ a program hangs is not told")
+        found.append("no py-spy (`pip install mlxprobe[native]`): no C++ frames of a hang are shown")
     found += system.gaps()
     if not MAC and not shutil.which("g++") and here.device == "cpu":
         found.append("no g++: MLX builds the kernels of compiled functions with it, so those programs will fail")

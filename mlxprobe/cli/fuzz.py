@@ -25,7 +25,7 @@ DEVICES = ("cpu", "gpu")
 
 
 @click.command()
-@click.option("--programs", type=click.IntRange(1), help=f"Run so many programs ({PROGRAMS}).")
+@click.option("--programs", type=click.IntRange(1), help=f"Run N programs ({PROGRAMS}).")
 @click.option("--for", "limit", metavar="TIME", help="Run for this long instead, such as 10min.")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Draw other programs (default: 0).")
 @click.option("--ops", multiple=True, metavar="GLOB", help="Only these operations, as 'linalg.*'; repeatable.")

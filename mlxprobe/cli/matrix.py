@@ -49,7 +49,7 @@ MATRIX_FILE = Path("reports") / "matrix.json"
     type=click.Path(file_okay=False, path_type=Path),
     help="Write each release's record to this folder too, as a baseline for `mlxprobe gate`.",
 )
-@click.option("--fresh", is_flag=True, help="Start over, whatever the file holds.")
+@click.option("--fresh", is_flag=True, help="Ignore what the file holds and start over.")
 @click.option("--pre", is_flag=True, help="Let ranges include pre-releases.")
 @click.option("--random", "programs", type=click.IntRange(1), help="Also run N random programs (see `fuzz`).")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Draw other random programs (default: 0).")
@@ -184,7 +184,7 @@ def _deliver(found: Any, form: str, output: Path | None, random: Any = None) -> 
     "(default: another outcome than --good's).",
 )
 @click.option(
-    "--repeat", default=1, type=click.IntRange(1, 20), help="Run each release so many times; one bad run makes it bad."
+    "--repeat", default=1, type=click.IntRange(1, 20), help="Run each release N times; one bad run makes it bad."
 )
 @click.option(
     "--find-fix", is_flag=True, help="Find the first release without the trouble: --bad is the older one then."

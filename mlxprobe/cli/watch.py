@@ -54,7 +54,7 @@ FORMS = ("text", "markdown", "json", "junit", "github", "sarif", "html")
     "--fail-on", type=click.Choice(SEVERITIES), default="never", help="Exit 1 at findings this grave (default: never)."
 )
 @click.option("--sheet", is_flag=True, help="Show the facts of the run alone.")
-@click.option("--every", metavar="TIME", help="Write --output anew after each such time, such as 10min.")
+@click.option("--every", metavar="TIME", help="Refresh --output at this interval, such as 10min.")
 @click.option("--live/--no-live", default=True, help="Show a status line in a terminal.")
 @with_report(FORMS)
 @with_settings("device", timeout_s="none", stall_s="60s or 20 slow steps, and then it is not ended", memory="none")

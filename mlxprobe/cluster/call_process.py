@@ -90,7 +90,7 @@ def serve(fd: int) -> None:
         answer = False, error
     except Exception as error:
         traceback.print_exc()  # into the worker's log
-        answer = False, ProbeError(f"{type(error).__name__} on worker {host}, whose log tells more: {error}")
+        answer = False, ProbeError(f"{type(error).__name__} on worker {host}, whose log has more: {error}")
     line.send("done", pickle.dumps(answer))
 
 

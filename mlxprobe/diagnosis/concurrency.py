@@ -105,4 +105,4 @@ def _beside(stacks: Sequence[Stack]) -> str:
     stand = [one for one in others if one.frames[0].whose is Whose.OWN]
     stand.sort(key=lambda one: -sum(frame.whose is Whose.OWN for frame in one.frames))
     places = dict.fromkeys(told_place(one.frames[0], None) for one in stand)
-    return "".join(f"; another thread stands {one}" for one in list(places)[:THREADS])
+    return "".join(f"; another thread is {one}" for one in list(places)[:THREADS])

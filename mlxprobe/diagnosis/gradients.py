@@ -43,7 +43,7 @@ OF_DIFFERENCES = (
 )
 VISIBLE = "a name without an underscore, and a list in place of a tuple: MLX takes these for parts of the model."
 UNPAID = "weights, masks or rewards that differ: where all answers are worth the same, none has an advantage."
-ANOTHER = "`nn.value_and_grad(model, loss_fn)` of the model that the loss calls, and made anew with every new model."
+ANOTHER = "`nn.value_and_grad(model, loss_fn)` of the model that the loss calls, and made again for every new model."
 CALM, RISES_ARE_SURE = 10, 2  # starts; looks in a row above that
 
 
@@ -73,7 +73,7 @@ def zero_gradient(seen: Observation) -> Iterator[Finding]:
             share = f"all {fact.own}" if fact.own == fact.count else f"{fact.count} of {fact.own or fact.of}"
             message = f"{share} gradients are exactly zero: {listed(fact.paths)}"
             severity = Severity.NOTE if spare else Severity.WARNING
-        cut = f"; {fact.between} lies between and passes none back" if fact.between else ""
+        cut = f"; {fact.between} blocks the gradient" if fact.between else ""
         died = fact.alive and not cut
         message += f"; at step {fact.alive}, but at no later sampled step, one of them was not" if died else ""
         stranger = fact.stranger

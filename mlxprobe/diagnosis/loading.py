@@ -24,7 +24,7 @@ LONG_PHASE = 500  # updates: Adam's moments have come back long before its end
 
 ONCE = "one optimizer for the whole training, made before the loop: it keeps its moments and counts its steps."
 IF_RESUMED = (
-    "`optimizer.state`, saved beside the weights and read with them, where the same training goes on; what is "
+    "`optimizer.state`, saved with the weights and read with them, where the same training goes on; what is "
     "fine-tuned for something else, or only used, can stay so."
 )
 
@@ -117,5 +117,5 @@ def optimizer_state_lost(seen: Observation) -> Iterator[Finding]:
             told = rule("MP402").at(message, at.file, at.line, severity=Severity.NOTE)
             yield replace(told, instead=IF_RESUMED)
         else:
-            message += f" like its last, whose schedule begins anew after {cut.made:,} of {cut.span:,} updates"
+            message += f" like its last, whose schedule starts again after {cut.made:,} of {cut.span:,} updates"
             yield rule("MP402").at(message, at.file, at.line, updates=cut.made, span=cut.span)

@@ -100,7 +100,7 @@ def label_free_loss(seen: Observation) -> Iterator[Finding]:
         names = [name for name in fact.names if name not in fact.read]
         labels = [name for name in names if LABELS.search(name)]
         if fact.read:
-            message = f"{summed_up(fact.read)} takes no part in the loss, but for what Python makes of its numbers"
+            message = f"{summed_up(fact.read)} reaches the loss only through values read into Python, not through MLX"
             one = rule("MP301").at(message + seen_at(fact), at.file, at.line, severity=Severity.NOTE)
             yield one if any(map(LABELS.search, fact.read)) else replace(one, instead=NO_LABEL)
         if not names:

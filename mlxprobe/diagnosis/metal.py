@@ -29,7 +29,7 @@ class MetalFact(NamedTuple):
 FACTS = (
     MetalFact(
         "footprint",
-        "resident memory (RSS, what ps and psutil tell) leaves out Metal's buffers, and falls where the system "
+        "resident memory (RSS, as ps and psutil report it) leaves out Metal's buffers, and falls where the system "
         "compresses or swaps; the footprint has both, and Activity Monitor calls it Memory",
         "look at the footprint (`footprint PID`, Activity Monitor), or at mx.get_active_memory() and "
         "mx.get_cache_memory(), which count MLX's own buffers",
@@ -46,7 +46,7 @@ FACTS = (
     ),
     MetalFact(
         "wired-limit",
-        "from macOS 15 on, MLX can keep so much memory resident that the system neither compresses nor swaps it; 0 by "
+        "from macOS 15 on, MLX can keep this much memory resident, uncompressed and unswapped; 0 by "
         "default, and more than max_recommended_working_set_size is an error",
         "mx.set_wired_limit(bytes) for a model that nearly fills the memory; `sudo sysctl iogpu.wired_limit_mb=…` "
         "raises what the system allows",
@@ -64,7 +64,7 @@ FACTS = (
     ),
     MetalFact(
         "buffers",
-        "Metal lets a program have so many buffers and no more (resource_limit of mx.device_info(), 499,000 unless the "
+        "Metal limits the number of buffers of a program (resource_limit of mx.device_info(), 499,000 unless the "
         "system says otherwise), and no buffer larger than max_buffer_length, however much memory is free",
         "MP114 foretells the first; process what is larger in parts",
         (ISSUES.format(4464),),

@@ -23,7 +23,7 @@ def _gradients(seen: Observation) -> str:
     if seen.has(NotLookedAt):
         return "the gradients were never evaluated"
     if seen.has(FirstGradient):
-        return _outside(seen) or "no gradient could be looked at"
+        return _outside(seen) or "no gradient could be read"
     return "no gradient call was seen; inside a compiled function there is none to see" if seen.steps else "no step"
 
 

@@ -31,10 +31,10 @@ from mlxprobe.verdict.rows import rated
 
 REPORTS = "MLXPROBE_TEST_REPORTS"
 ARGUMENTS = {
-    "stall_s": "Call the test stuck, and end it, after so many seconds without progress (default: 10).",
-    "timeout_s": "End it after so many seconds, moving or not (default: 600).",
+    "stall_s": "Call the test stuck, and end it, after this many seconds without progress (default: 10).",
+    "timeout_s": "End it after this many seconds, even if it makes progress (default: 600).",
     "max_growth": "Fail it where memory grows by more than this size per training step, such as `1MB/step`.",
-    "must_learn": "Fail it, too, where it cannot be told whether the loss falls (default: False).",
+    "must_learn": "Fail it too if too few losses are known to judge whether the loss falls (default: False).",
     "allow": "Codes of findings, or their beginnings, that do not fail it; notes never do.",
 }
 NOT_LEARNING = "MP306"

@@ -30,7 +30,7 @@ def _family(family: Family) -> str:
     lines = [found.message, *([f"in {place(found.file, found.line)}, called from here"] if found.caller else [])]
     return command(
         LEVELS[min((found, *(one for _, one in following)), key=lambda one: ORDER.index(one.severity)).severity],
-        "\n".join([*lines, *(f"hence {headline(one)}" for _, one in following)]),
+        "\n".join([*lines, *(f"causes {headline(one)}" for _, one in following)]),
         file=relative(own.file) if own.file else "",
         line=own.line,
         title=f"{found.code} {found.name}",

@@ -126,7 +126,7 @@ def _head(found: Finding, before: str = "") -> Text:
 
 def _hence(depth: int, found: Finding) -> RenderableType:
     """Tell in short of a finding that follows from the one above it."""
-    return Padding(Hanging(_head(found, "hence ")), (0, 0, 0, 4 * depth))
+    return Padding(Hanging(_head(found, "causes ")), (0, 0, 0, 4 * depth))
 
 
 def _stack(stack: Stack) -> list[RenderableType]:

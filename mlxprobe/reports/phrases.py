@@ -85,5 +85,5 @@ def summary(rows: Sequence[ProgramRecord]) -> str:
 def codes(one: ProgramRecord) -> str:
     """List a row's findings, each once, and after each what follows from it."""
     told = [(root, [f"{further.code} {further.name}" for _, further in rest]) for root, rest in families(one.findings)]
-    each = (f"{root.code} {root.name}" + (f" (hence {', '.join(rest)})" if rest else "") for root, rest in told)
+    each = (f"{root.code} {root.name}" + (f" (causes {', '.join(rest)})" if rest else "") for root, rest in told)
     return ", ".join(dict.fromkeys(each))

@@ -61,8 +61,8 @@ INTERVENTIONS = (
     ),
     Intervention(
         name="capture-random",
-        summary="tell compiled functions of the random state",
-        code="# beside model.state and optimizer.state, in inputs and in outputs\nmx.random.state",
+        summary="pass the random state to compiled functions",
+        code="# with model.state and optimizer.state, in inputs and in outputs\nmx.random.state",
         takes=("MP503",),
     ),
     Intervention(
@@ -97,7 +97,7 @@ INTERVENTIONS = (
     ),
     Intervention(
         name="spawn",
-        summary="start workers anew instead of forking",
+        summary="spawn workers instead of forking",
         code='# before the first worker\nmultiprocessing.set_start_method("spawn")',
         takes=("MP601", "MP603", "hang", "crash"),
     ),
@@ -111,7 +111,7 @@ INTERVENTIONS = (
     Intervention(
         name="skip-update",
         summary="leave the update out",
-        code="# nothing is learned: this only tells",
+        code="# nothing is learned: for diagnosis only",
         takes=("hang", "memory", "nan"),
         cures=False,
     ),

@@ -53,7 +53,7 @@ class Sidecar:
         except OSError as error:
             ours.close()
             os.close(self._wake)
-            raise ProbeError(f"no process can be started to watch from beside: {error}") from error
+            raise ProbeError(f"the watching process cannot be started: {error}") from error
         finally:
             theirs.close()
             os.close(wake)
@@ -84,12 +84,12 @@ class Sidecar:
             self.close()
             if answer is not None:
                 raise UsageError(str(answer["failed"]))
-            raise ProbeError("the process that is to watch from beside does not answer")
+            raise ProbeError("the watching process does not answer")
         try:
             self._guest = Guest(answer["folder"], answer["pid"])
         except OSError as error:
             self.close()
-            raise ProbeError(f"the process that is to watch from beside is gone: {error}") from error
+            raise ProbeError(f"the watching process is gone: {error}") from error
         for number in (self.listener.thread.native_id, *self.others):
             self._guest.agent.channel.send("thread", id=number)
 

@@ -113,7 +113,7 @@ TABLE = (
         default=(),
         check=packages,
         right="a list of requirements other than MLX, such as transformers>=4.40 or ./my_package",
-        help="Install this package beside every MLX release too; repeatable",
+        help="Also install this package with every MLX release; repeatable",
     ),
     Setting(
         name="on",

@@ -218,7 +218,7 @@ class Attachment:
         elif program() and (unread := sorted(self.pyspy.silent & self.tree.pids)):
             yield f"no Python stacks of process {', '.join(map(str, unread))}: py-spy cannot read this interpreter"
         if not self.members.pythons:
-            yield f"process {self.pid} runs no Python, nor does one below it"
+            yield f"process {self.pid} and its children run no Python"
 
 
 def _position(stack: Stack) -> tuple[tuple[str, int], ...]:

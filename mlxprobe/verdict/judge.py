@@ -80,7 +80,7 @@ def _first_nonsense(seen: Observation) -> str:
 
 def _not_ended(case: Case) -> Told | None:
     if interrupted(case.seen):
-        return Outcome.UNJUDGED, f"interrupted {_at_step(case.seen)}; what was found by then stands"
+        return Outcome.UNJUDGED, f"interrupted {_at_step(case.seen)}; what was found by then is reported"
     if case.seen.ended == "abandoned":
         return (
             Outcome.UNJUDGED,
@@ -121,7 +121,7 @@ def _stalled(case: Case) -> Told | None:
     if silence.waits:
         parts.append(f"it waits for {silence.waits}")
     if calls := native_calls(silence.stacks):
-        parts.append(f"it stands in {calls}")
+        parts.append(f"native calls: {calls}")
     if work := pending_work(seen):
         parts.append(work)
     if case.baseline is not None and (steps := steady_steps(case.baseline)):

@@ -14,7 +14,7 @@ IDLE_CPU_SHARE = 0.1
 STARVED_CPU_SHARE, WANTED_CPU_SHARE = 0.05, 0.6  # as `watch` has them
 PAGES_PER_S = 200.0
 UNCLEAR = (
-    "nothing of MLX ran meanwhile, and whether that is progress cannot be told from outside: --stall-limit 60s looks "
+    "nothing of MLX ran meanwhile, and whether that is progress is not visible from outside: --stall-limit 60s looks "
     "as long"
 )
 THEM = ("it", "them")
@@ -30,7 +30,7 @@ def judge(looked: Looked) -> tuple[Live, str]:
 
 def _unseen(looked: Looked) -> tuple[Live, str] | None:
     if looked.ended:
-        return Live.UNJUDGED, f"process {looked.pid} ended while it was looked at"
+        return Live.UNJUDGED, f"process {looked.pid} ended while it was read"
     stopped = [one for one in each(looked) if one.state in "tT" and one.state]
     if stopped:
         return Live.IDLE, f"it waits for {stopped[0].waits}"
@@ -175,7 +175,7 @@ def _computes(looked: Looked) -> tuple[Live, str] | None:
     for process, thread in _busy(looked):
         told = f"computes {place(looked)}, with {process.cpu_share:.1f} processors"
         if thread.stack and in_mlx(thread.stack):
-            again = "one step's work or many steps' could not be told: --stall-limit 60s looks as long"
+            again = "one step's work or many steps' is not known: --stall-limit 60s looks as long"
             return Live.ALIVE, f"an evaluation {told}; {again}"
         return Live.ALIVE, f"it {told}" + (f"; {UNCLEAR}" if not process.may_progress else "")
     return None

@@ -126,7 +126,7 @@ def _lock(looked: Looked) -> bool:
 
 
 KNOWN = (
-    _Row("a condition variable of eval_impl that nobody signals", "https://github.com/ml-explore/mlx-lm/issues/1834",
+    _Row("a condition variable of eval_impl that is never signalled", "https://github.com/ml-explore/mlx-lm/issues/1834",
          "an evaluation sleeps in eval_impl for ever; seen under load with a full prompt cache", _unsignalled),
     _Row("a ring collective that never ends", "https://github.com/ml-explore/mlx/issues/4475",
          "all_sum over the ring stops in a few per cent of calls, its socket thread busy and nothing sent", _ring),

@@ -29,7 +29,7 @@ def test_the_thread_that_has_come_furthest_is_named_first() -> None:
     silence = Silence(silent_s=6.0, cpu_s=0.0, kind=HangKind.DEADLOCK, stacks=stacks)
     (one,) = [one for one in diagnose(seen(silence=silence, ended="stalled")) if one.code == "MP603"]
     assert one.line == 37
-    places = [part.rpartition("another thread stands at ")[2] for part in one.message.split("; ")[1:]]
+    places = [part.rpartition("another thread is at ")[2] for part in one.message.split("; ")[1:]]
     assert places == ["train.py:15 (with lock:)", "train.py:20 (with lock:)"]
 
 

@@ -471,15 +471,15 @@ def test_what_follows_stands_beneath_its_cause_and_in_short() -> None:
         "        optimizer.update(model, grads)",
         "    Use instead: `mx.eval(model.parameters(), optimizer.state)` after each",
         "    update.",
-        "    hence train.py:7: MP102 error deferred-stall: it pays",
-        "        hence train.py:4: MP306 warning not-learning: it rests",
+        "    causes train.py:7: MP102 error deferred-stall: it pays",
+        "        causes train.py:4: MP306 warning not-learning: it rests",
     ]
     assert lines[-1] == "not healthy: 2 errors, 1 warning"
 
 
 def test_what_follows_from_what_was_left_out_stands_alone() -> None:
     report = diagnosis.render(record(watched(EFFECT)))
-    assert report.startswith("train.py:7: MP102 error") and "steps = 12" in report and "hence" not in report
+    assert report.startswith("train.py:7: MP102 error") and "steps = 12" in report and "causes train" not in report
 
 
 def test_a_warning_from_which_an_error_follows_comes_before_other_warnings() -> None:
@@ -492,8 +492,8 @@ def test_github_has_an_annotation_for_a_cause_and_what_follows() -> None:
     lines = annotations.render(record(FAMILY)).splitlines()
     assert lines[0] == (
         "::error file=train.py,line=5,title=MP101 unevaluated-update::it grows"
-        "%0Ahence train.py:7: MP102 error deferred-stall: it pays"
-        "%0Ahence train.py:4: MP306 warning not-learning: it rests"
+        "%0Acauses train.py:7: MP102 error deferred-stall: it pays"
+        "%0Acauses train.py:4: MP306 warning not-learning: it rests"
     )
     assert len(lines) == 2
     mild = watched(finding("MP104", line=9), finding(line=5, follows="MP104"))
@@ -512,11 +512,11 @@ def test_sarif_relates_what_follows_to_its_cause() -> None:
 def test_html_and_junit_tell_what_follows_with_its_cause() -> None:
     page = WATCH_FORMATS["html"](record(FAMILY))
     assert page.count('class="finding ') == 1 and page.count('class="hence ') == 2
-    assert "hence train.py:7: MP102 error deferred-stall: it pays" in WATCH_FORMATS["junit"](record(FAMILY))
+    assert "causes train.py:7: MP102 error deferred-stall: it pays" in WATCH_FORMATS["junit"](record(FAMILY))
 
 
 def test_a_row_names_what_follows_after_its_cause() -> None:
-    right = "MP101 unevaluated-update (hence MP102 deferred-stall, MP306 not-learning)"
+    right = "MP101 unevaluated-update (causes MP102 deferred-stall, MP306 not-learning)"
     assert phrases.codes(FAMILY) == right
 
 

@@ -115,7 +115,7 @@ def test_a_look_is_judged(wanted: Live, look: Looked) -> None:
 def test_a_loop_is_named_and_what_cannot_be_told_of_it() -> None:
     _, reason = judge(looked(ROUND, moved=(7,)))
     assert reason.startswith("its Python code moves, always in step at train.py:40–42; ")
-    assert "whether that is progress cannot be told from outside" in reason
+    assert "whether that is progress is not visible from outside" in reason
 
 
 def test_mlx_is_placed_in_words() -> None:

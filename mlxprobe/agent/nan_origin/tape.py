@@ -172,7 +172,7 @@ def state_of(array: Any) -> str:
         return NAN if bool(mx.any(mx.isnan(array)).item()) else INFINITE
     except ValueError as error:  # within a transformation of the program's own
         let_through(error)
-        raise NotTakenError("it holds a transformation, whose values cannot be looked at") from error
+        raise NotTakenError("it holds a transformation, whose values cannot be read") from error
 
 
 def mapped(tree: Any, function: Callable[[Any], Any]) -> Any:

@@ -71,7 +71,7 @@ ROWS = (
         r"\[eval\] Attempting to eval an array (?:without a primitive|during function transformations)",
         "an array of a trace, which has no value, is read or evaluated",
         ("`.item()`, `float()`, `if array:`, printing or mx.eval inside a compiled or differentiated function",
-         "a state that a compiled function changes and was not told of (MP501)"),
+         "a state that a compiled function changes and that is not among its outputs (MP501)"),
         "leave out what reads; put state among inputs and outputs of mx.compile",
         ("ml-explore/mlx#1083",),
     ),

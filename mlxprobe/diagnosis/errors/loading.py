@@ -42,7 +42,7 @@ ROWS = (
         "MLX is installed without a backend",
         ("on Linux: plain `mlx`, without [cpu] or [cuda]",
          "the package with the library is of another release, or was left out"),
-        "pip install \"mlx[cpu]\" or \"mlx[cuda]\" into a fresh environment; on a Mac install mlx anew",
+        "pip install \"mlx[cpu]\" or \"mlx[cuda]\" into a fresh environment; on a Mac reinstall mlx",
         ("ml-explore/mlx#2390", "ml-explore/mlx#2500", "ml-explore/mlx#2402", "exo-explore/exo#2156"),
     ),
     Known(

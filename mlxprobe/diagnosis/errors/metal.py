@@ -9,8 +9,8 @@ ROWS = (
     Known(
         "resource-limit", "Metal", r"\[metal::malloc\] Resource limit \(\d+\) exceeded",
         "more buffers are alive than MLX allows on Metal (499,000, unless the system names another number); it counts "
-        "them, whatever their size, so memory may look flat all the time",
-        ("a compiled function is traced anew for every length, and each trace keeps its constants for ever (MP114)",
+        "them, of any size, so memory may look flat all the time",
+        ("a compiled function is traced again for every length, and each trace keeps its constants for ever (MP114)",
          "arrays of every step are kept: batches made in advance, outputs, caches",
          "a lazy graph is carried from step to step and never evaluated"),
         "pad to few lengths; let no compiled function see all of them; keep numbers, not arrays; mx.clear_cache() "
@@ -70,7 +70,7 @@ ROWS = (
         "gpu-address-fault", "Metal", FAILED + r"Caused GPU Address Fault Error|CallbackErrorPageFault",
         "a kernel read or wrote outside of its buffers",
         ("a kernel of this release that fails at some shapes: it came back with the same model and prompt",),
-        "another release of MLX; check that every index lies within its array (MP304), then report the shapes",
+        "another release of MLX; check that every index is within its array (MP304), then report the shapes",
         ("Blaizzy/mlx-vlm#1064",),
     ),
     Known(
@@ -84,7 +84,7 @@ ROWS = (
         "submissions-ignored", "Metal", FAILED + r"Ignored \(for causing|CallbackErrorSubmissionsIgnored",
         "the system takes no more work from a process whose command buffers failed before: look for the first error",
         ("an earlier timeout or lack of memory that was caught, and the program went on",),
-        "read what was printed before; start the process anew",
+        "read what was printed before; restart the process",
         ("ollama/ollama#17902",),
     ),
     Known(
@@ -113,7 +113,7 @@ ROWS = (
         "compiler-service", "Metal", r"Unable to reach MTLCompilerService",
         "the system's compiler of kernels does not answer this process any more",
         ("the service ended while the process ran on",),
-        "start the process anew",
+        "restart the process",
         ("jundot/omlx#1335",),
     ),
     Known(
@@ -143,9 +143,9 @@ ROWS = (
     ),
     Known(
         "metallib-missing", "Metal", r"Failed to load the default metallib",
-        "the file with MLX's kernels does not lie beside the program",
+        "the file with MLX's kernels is not next to the program",
         ("a program built with `swift build`, or copied without its resources",),
-        "build with xcodebuild; keep default.metallib beside the program",
+        "build with xcodebuild; keep default.metallib next to the program",
         ("VincentGourbin/ltx-video-swift-mlx#3",),
     ),
     Known(

@@ -80,7 +80,7 @@ ROWS = (
     ),
     Known(
         "nccl-unhandled", "NCCL", r"unhandled (?:cuda|system) error",
-        "NCCL failed and tells no more than that by itself",
+        "NCCL failed and gives no reason by default",
         ("many: drivers, networks, which GPUs a process may see",),
         "run again with NCCL_DEBUG=INFO: the first WARN line is the cause",
         ("NVIDIA/nccl#207", "vllm-project/vllm#7896", "NVIDIA/nccl#1657"),

@@ -129,12 +129,14 @@ def gradients_not_averaged(seen: Sequence[Observation]) -> Iterator[Finding]:
         most = max(much for one in reduces for n, much in [(0, 0), *one.items()] if n not in met)
         reduced = f"at most {most} elements are reduced in a step, of {found.elements} that are trained"
         reduced += f", but in {len(met)} of {len(trains[0].steps)}, after which they differ" if met else ""
-        reduced += ", beside what is reduced in groups of one rank each" if alone else ""
+        reduced += ", in addition to what is reduced in groups of one rank each" if alone else ""
         message = f"{_parts(found.parts)} train apart: equal at step {found.equal_at}, not at step {found.step}; "
         if dropped is None:
             yield _apart("MP706", message + reduced, found, Severity.WARNING)
         else:
-            message += f"nothing that was evaluated held {called(dropped)}, nor any other that reduces as much"
+            message += (
+                f"nothing that was evaluated held {called(dropped)}, and no other collective that reduces as much"
+            )
             made = _apart("MP706", message, found, Severity.WARNING)
             yield msgspec.structs.replace(
                 made, file=dropped.file, line=dropped.line, source=dropped.source, caller=dropped.caller

@@ -48,7 +48,7 @@ def misaveraged(seen: Sequence[Observation]) -> Iterator[Finding]:
         ):
             at = _batch_made(seen) or told.place
             message = f"all {size} ranks computed the same gradients from the same batches, at all of {len(judged)} "
-            message += "steps that were looked at: their mean is what each has, and all do the work of one"
+            message += "sampled steps: all ranks process identical batches, so data parallelism gains nothing"
     elif kind == "divided twice" and told.optimizer not in UNSCALED:
         at = told.scaled_at if verdict.by_loss else at
         message = (
@@ -82,7 +82,7 @@ def fed_apart(seen: Sequence[Observation]) -> Iterator[Finding]:
         return
     here = judged[0][1]
     message = f"{named(here)} hold parts of the same layers, and were given other batches, at all of {len(judged)} "
-    message += "steps that were looked at: what they add up belongs to no batch"
+    message += "sampled steps: their sum belongs to no batch"
     place = _batch_made(seen) or next(iter(here.values())).place
     made = rule("MP705").at(message, *place, severity=Severity.WARNING, step=judged[0][0], looks=len(judged))
     yield msgspec.structs.replace(made, ranks=tuple(sorted(here)))

@@ -61,7 +61,7 @@ def unevaluated(group: list[Lane]) -> Finding | None:
     if len(places) > 1:
         message += "different lines"
     elif any(_may_lie(one) for one in group):
-        message += "one line: some have evaluated one that others let lie, or the backend itself stands still"
+        message += "one line: some have evaluated one that others let lie, or the backend itself does not move"
     else:
         return None
     return at(

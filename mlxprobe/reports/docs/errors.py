@@ -14,7 +14,7 @@ ABOUT = (
     "What is said of Metal, JACCL and MPI stems from threads alone: it was not seen here."
 )
 ABOUT_METAL = (
-    f"What a trainer on a Mac meets: {NEVER_RUN}. `mlxprobe doctor` tells the figures of a Mac, `watch` warns there of "
+    f"Training on a Mac: {NEVER_RUN}. `mlxprobe doctor` prints the figures of a Mac, `watch` warns there of "
     "steps of five seconds and longer, and `mlxprobe explain metal` shows this page."
 )
 HEAD = ("name", "backend", "it means", "usual causes", "what to do", "reported in")

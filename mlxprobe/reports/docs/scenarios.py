@@ -37,7 +37,7 @@ def _index(material: Material) -> Iterator[str]:
     known = {one.entry.name: one for one in material.sources}
     yield "# Scenarios\n"
     yield (
-        "Each is one way of breaking a training loop, beside the loop that is right: plain MLX code, run for real. "
+        "Each is one way of breaking a training loop, next to the correct loop: plain MLX code, run for real. "
         "`mlxprobe run` runs them on your MLX and your device, `mlxprobe show NAME` shows one in the terminal."
     )
     for family, names in _grouped(material):

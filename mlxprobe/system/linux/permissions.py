@@ -10,7 +10,7 @@ SCOPE = Path("/proc/sys/kernel/yama/ptrace_scope")
 KNOWN = {
     "1": "Yama lets parents alone read a process: run this as root, or `sudo sysctl kernel.yama.ptrace_scope=0` first",
     "2": "Yama lets administrators alone read processes (kernel.yama.ptrace_scope = 2): run this as root",
-    "3": "Yama lets nobody read processes (kernel.yama.ptrace_scope = 3), and only a restart changes that",
+    "3": "Yama forbids reading other processes (kernel.yama.ptrace_scope = 3), and only a restart changes that",
 }
 
 

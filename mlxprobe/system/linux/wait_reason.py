@@ -184,7 +184,7 @@ def _of_files(pid: int, files: Collection[str], pids: Collection[int], *, writes
         return Awaited("a connection", outer=not inner)
     if pipes := {file for file in files if file.startswith("pipe:")}:
         outer = bool(pipes & _held_outside(pids)) or not pipes <= _held(pids, writing=not writes)
-        words = "somebody to read the pipe that it writes to" if writes else "what comes through a pipe"
+        words = "a reader of the pipe that it writes to" if writes else "what comes through a pipe"
         return Awaited(words, outer=outer)
     return Awaited("a file or device", outer=True) if files else Awaited()
 
