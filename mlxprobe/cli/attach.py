@@ -126,7 +126,7 @@ def watch_within(pid: int, settings: Settings, form: str, output: Path | None) -
             injected.stay_out()
             raise ProbeError(
                 f"the agent did not come to process {pid}, whose main thread has left no call since; "
-                f"`mlxprobe attach {pid}` without --agent says where it stands"
+                f"`mlxprobe attach {pid}` without --agent shows its stack"
             )
         report.deliver(report.record(running, seen))
         errs = any(found.severity is Severity.ERROR for one in seen for found in one.findings)

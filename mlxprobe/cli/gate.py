@@ -38,7 +38,7 @@ RANDOM = "random/"  # how the comparisons of random programs are called
 @click.option("--baseline", required=True, metavar="FILE|RELEASE", help="A record, or the release in use.")
 @click.option("--candidate", default="current", metavar="RELEASE", help="The release to judge (default: current).")
 @click.option("--allow", "allowed", multiple=True, metavar="PROGRAM[:WHAT]=REASON", help="Accept a known regression.")
-@click.option("--random", "programs", type=click.IntRange(1), help="So many random programs too (see `fuzz`).")
+@click.option("--random", "programs", type=click.IntRange(1), help="Also run N random programs (see `fuzz`).")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Draw other random programs (default: 0).")
 @with_scenarios
 @with_report(("text", "json", "markdown", "junit", "github", "html"))

@@ -37,7 +37,7 @@ def adapter_with_base(seen: Observation) -> Iterator[Finding]:
         message = (
             f"{counted(count, 'adapter')} of rank {fact.rank} {are} "
             f"({listed(fact.bases)}{', …' if count > len(fact.bases) else ''}): "
-            f"{fact.elements:,} elements beside {fact.adapters:,}"
+            f"{fact.elements:,} elements in addition to {fact.adapters:,}"
         )
         yield rule("MP211").at(message + seen_at(fact), at.file, at.line, adapters=count)
 

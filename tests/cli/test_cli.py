@@ -100,7 +100,7 @@ USAGE = [
     ("a folder that is not there", ["list", "--scenarios", "nowhere"], "nowhere: no such folder of scenarios"),
     ("a format that is none", ["run", "--format", "xml"], "'xml' is not one of 'text', 'json', 'markdown', 'junit'"),
     ("an unknown option", ["gate", "--basline", "3"], "no such option '--basline'; did you mean '--baseline'?"),
-    ("an unknown option before the command", ["--foo"], "no such option '--foo'; `mlxprobe --help` tells"),
+    ("an unknown option before the command", ["--foo"], "no such option '--foo'; `mlxprobe --help` shows"),
     ("a missing option", ["gate"], "missing option '--baseline'; `mlxprobe gate --help` shows what is right"),
     ("a missing argument", ["matrix"], "missing argument 'RELEASE...'"),
     ("an unknown command", ["frob"], "no such command 'frob'; `mlxprobe --help` shows what is right"),

@@ -6,7 +6,7 @@ from mlxprobe.fuzz.case import Case
 from mlxprobe.fuzz.operations.higher_order import ALSO
 from mlxprobe.fuzz.operations.registry import OPERATIONS
 
-STATE = "it changes or tells the state of the process, and returns no numbers of its own"
+STATE = "it changes or returns the state of the process, and returns no numbers of its own"
 DEVICE = "it needs a device or a compiler that a CPU has not"
 UNDRAWN = "this run was too short for it"
 LATER = "no right arguments are known yet"

@@ -61,7 +61,7 @@ WATCH_CODES = (
 
 ATTACH_CODES = (
     "`mlxprobe attach` ends with 0 where the process is alive or idle, with 1 at a deadlock or a stall, and with 2 "
-    "where that could not be judged: no such process, no right to read it, or nothing that tells."
+    "where that could not be judged: no such process, no right to read it, or nothing to judge by."
 )
 
 

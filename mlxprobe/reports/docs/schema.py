@@ -13,7 +13,7 @@ FILE = "record.schema.json"
 LIVE_FILE = "attach.schema.json"
 SHARED = (
     "A field that has its default is left out. Names carry their units, "
-    'and `"nan"`, `"inf"` and `"-inf"` stand for the numbers that JSON does not have. '
+    'and `"nan"`, `"inf"` and `"-inf"` are written for the numbers that JSON does not have. '
     "A reader needs only codes and names, never the texts of messages."
 )
 NOT_FINITE = {"enum": ["nan", "inf", "-inf"]}

@@ -25,6 +25,6 @@ def narrow_logits(seen: Observation) -> Iterator[Finding]:
     """
     for fact, at in seen.facts(LogitsNarrow):
         message = f"the {fact.classes} logits of a row are within {fact.width:.2g} of each other at all {fact.looks} "
-        message += f"sampled steps, the last of them after update {fact.last} of {fact.updates}: no class can stand "
-        message += "out. Are they multiplied by a temperature that they are to be divided by?"
+        message += f"sampled steps, the last of them after update {fact.last} of {fact.updates}: no class can "
+        message += "win. Are they multiplied by a temperature that they are to be divided by?"
         yield rule("MP340").at(message, at.file, at.line, width=fact.width, classes=fact.classes)

@@ -166,9 +166,7 @@ class Portable:
         ]
         if MAC:
             found.insert(0, "Metal: mlxprobe was written for it from the documentation and has never been run on it")
-            found.append(
-                "a program that the system protects, such as /bin/sleep, hides its environment: it escapes"
-            )
+            found.append("a program that the system protects, such as /bin/sleep, hides its environment: it escapes")
         return found
 
 
