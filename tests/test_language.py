@@ -31,9 +31,9 @@ def messages(file: Path) -> Iterator[tuple[int, str]]:
     first = [node.body[0] for node in ast.walk(tree) if isinstance(node, SCOPES) and node.body]
     pages = {id(one.value) for one in first if isinstance(one, ast.Expr)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in pages:
-            if " " in node.value.strip():
-                yield node.lineno, node.value
+        text = node.value if isinstance(node, ast.Constant) and id(node) not in pages else None
+        if isinstance(text, str) and " " in text.strip():
+            yield getattr(node, "lineno", 0), text
 
 
 def bad(text: str) -> list[str]:
