@@ -91,7 +91,7 @@ def optimizer_state_lost(seen: Observation) -> Iterator[Finding]:
     """
     for fact, at in seen.facts(OptimizerRenewed):
         updates, span = fact.updates, fact.span
-        message = f"the {fact.optimizer} is made again and again, after {counted(updates, 'update')} or more each "
+        message = f"{fact.optimizer} is made again and again, after {counted(updates, 'update')} or more each "
         message += "time: its moments start from zero"
         message += f", and its schedule of {span:,} updates starts again" if span else ""
         rests = updates >= LONG_PHASE or fact.rounds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mlxprobe.diagnosis.learning import not_learning
 from mlxprobe.protocol.facts.models import (
     ArrayUntrained,
     ParameterOverwritten,
@@ -22,8 +23,8 @@ def array_without_parameter(seen: Observation) -> Iterator[Finding]:
     MLX takes for parameters what an attribute holds by itself, or in a list or dict. A name that begins with an
     underscore, a tuple and an object of another class hide what they hold. That is how tables of positions and masks
     are kept from training, and none of those is told; only an array that looks drawn at random, as a note where it
-    works on the data alone: random features are meant to stay, and what lies in a plain object may be data. Tables of
-    which rows are taken, as of an embedding, are told all the same where nothing but a tuple hides them. A teacher
+    works on the data alone and the loss falls: random features are meant to stay, and what is in a plain object may be
+    data. Tables of which rows are taken, as of an embedding, are reported if nothing but a tuple hides them. A teacher
     is hidden so too: of whole modules only those are told that are neither frozen nor loaded, and work on what others
     are trained to make, or make what these work on (a note, but in a container of a class of the program's own).
 
@@ -31,11 +32,12 @@ def array_without_parameter(seen: Observation) -> Iterator[Finding]:
 
     Use instead: a name without an underscore, a list in place of a tuple, `nn.Module` as the base class.
     """
+    stuck = any(found.severity is not Severity.NOTE for found in not_learning(seen))
     for fact, at in seen.facts(ArrayUntrained):
         one = len(fact.paths) == 1
         are = "reaches the loss and is no parameter: it is" if one else "reach the loss and are no parameters: they are"
         message = f"{listed(fact.paths)} {are} never trained{seen_at(fact)}"
-        severity = Severity.WARNING if fact.joins else Severity.NOTE
+        severity = Severity.WARNING if fact.joins or stuck else Severity.NOTE
         if fact.paths:
             yield rule("MP213").at(message, at.file, at.line, severity=severity)
 

@@ -110,7 +110,8 @@ class Rates(Inspector):
     def _made_schedule(self, event: CallEvent) -> None:
         kind = event.function
         named = {name: event[name] for name in KINDS[kind] if name in event}
-        numbers = [f"{one:.4g}" for one in named.values() if static.is_a(one, (int, float))]
+        shown = [one for name, one in named.items() if (kind, name, one) != ("cosine_decay", "end", 0.0)]  # its default
+        numbers = [f"{one:.4g}" for one in shown if static.is_a(one, (int, float))]
         made = Schedule(f"{kind}({', '.join(numbers)})")
         if kind in ("linear_schedule", "cosine_decay"):
             start, end = named.get("init", 0.0), named.get("end", 0.0)
