@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlxprobe.cli.annotated import Annotated
 from mlxprobe.cli.chosen import Chosen, chosen
 from mlxprobe.cli.common import (
     INTERRUPTED,
     check_output,
-    deliver,
+    each,
     latest,
     leave,
     tell,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 RANDOM = "random/"  # how the comparisons of random programs are called
 
 
-@click.command()
+@click.command(cls=Annotated)
 @click.option("--baseline", required=True, metavar="FILE|RELEASE", help="A record, or the release in use.")
 @click.option("--candidate", default="current", metavar="RELEASE", help="The release to judge (default: current).")
 @click.option("--allow", "allowed", multiple=True, metavar="PROGRAM[:WHAT]=REASON", help="Accept a known regression.")
@@ -61,8 +62,7 @@ def gate(
     Programs are the scenarios and [tool.mlxprobe.programs], or those chosen by --scenario, or the COMMAND after `--`.
     With --random, random programs are run on both releases too: what only the candidate shows is a regression.
     """
-    from mlxprobe.reports.gate import GATE_FORMATS
-    from mlxprobe.schema.record_io import check_writable, write
+    from mlxprobe.schema.record_io import check_writable
     from mlxprobe.upgrade import allowances
 
     settings, everything = resolve(flags), not (patterns or command)
@@ -73,16 +73,39 @@ def gate(
     some = chosen(settings, patterns, command)
     report = _run(settings, baseline, candidate, some, programs, seed)
     report, code = _decided(_allowed(report, allowing, everything), some)
-    deliver(
-        form,
-        output,
-        lambda name: GATE_FORMATS[name](report),
-        lambda: write(kept, GATE_FORMATS["json"](report).encode()),
-        *[lambda: summarise(GATE_FORMATS["markdown"](report))] * (form == "github"),
-    )
+    _deliver(report, form, output, kept)
     if why := report.problem or "; ".join(_unimportable(report)):
         tell(why)
     leave(code if report.complete else INTERRUPTED)
+
+
+def _deliver(report: GateReport, form: str, output: Path | None, kept: Path) -> None:
+    """Write the report's files and then print it, so that what is printed last is no pass where a file failed.
+
+    Raises:
+        ProbeError: a file could not be written.
+    """
+    import msgspec
+
+    from mlxprobe.reports.gate import GATE_FORMATS
+    from mlxprobe.schema.record_io import write
+    from mlxprobe.upgrade.diff import regressions
+
+    def printed() -> None:
+        click.echo(GATE_FORMATS["text" if output is not None else form](report), nl=False)
+
+    try:
+        each(
+            *[lambda: write(Path(output or ""), GATE_FORMATS[form](report).encode())] * (output is not None),
+            lambda: write(kept, GATE_FORMATS["json"](report).encode()),
+            *[lambda: summarise(GATE_FORMATS["markdown"](report))] * (form == "github"),
+        )
+    except ProbeError as error:
+        if not (report.problem or regressions(report.comparisons)):
+            report = msgspec.structs.replace(report, problem=str(error))
+        each(printed)
+        raise
+    each(printed)
 
 
 def _run(
