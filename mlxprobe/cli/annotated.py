@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from mlxprobe.cli.common import unwritten, usage
-from mlxprobe.schema.errors import ProbeError
+from mlxprobe.schema.errors import ProbeError, UsageError
+from mlxprobe.schema.texts import briefly
 
 GITHUB = "github"
 
@@ -24,6 +25,18 @@ class Annotated(click.Command):
         """Parse the options; of a wrong one nothing is known but the words."""
         with self._told(_asks(args)):
             return super().make_context(info_name, args, parent, **extra)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse `--` without a command behind it, which click takes for no command at all.
+
+        Raises:
+            UsageError: there is none.
+        """
+        is_empty = args[-1:] == ["--"]
+        rest = super().parse_args(ctx, args)
+        if is_empty and not ctx.params.get("command"):
+            raise UsageError("--: no command stands behind it, such as `python train.py`")
+        return rest
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -43,7 +56,7 @@ class Annotated(click.Command):
     def _annotate(self, why: str) -> None:
         from mlxprobe.reports.annotations import command
 
-        click.echo(command("error", why, title=f"mlxprobe {self.name}"))
+        click.echo(command("error", briefly(why), title=f"mlxprobe {self.name}"))
 
 
 def _asks(words: Sequence[str]) -> bool:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mlxprobe.cli.annotated import Annotated
-from mlxprobe.cli.chosen import Chosen, chosen
+from mlxprobe.cli.chosen import Chosen, chosen, every_name
 from mlxprobe.cli.common import (
     INTERRUPTED,
     check_output,
@@ -72,7 +72,8 @@ def gate(
     check_writable(kept)
     some = chosen(settings, patterns, command)
     report = _run(settings, baseline, candidate, some, programs, seed)
-    report, code = _decided(_allowed(report, allowing, everything), some)
+    existing = () if everything or all(one.by_flag for one in allowing) else every_name(settings)
+    report, code = _decided(_allowed(report, allowing, existing), some)
     _deliver(report, form, output, kept)
     if why := report.problem or "; ".join(_unimportable(report)):
         tell(why)
@@ -179,14 +180,14 @@ def _with_random(
     )
 
 
-def _allowed(report: GateReport, allowing: Sequence[Allowance], everything: bool) -> GateReport:
+def _allowed(report: GateReport, allowing: Sequence[Allowance], existing: Iterable[str]) -> GateReport:
     """Mark the allowed regressions, and name the allowances that match no program."""
     import msgspec
 
     from mlxprobe.upgrade.allowances import allow, idle
 
     if report.complete and report.environment is not None:
-        for note in idle(report.comparisons, allowing, everything=everything):
+        for note in idle(report.comparisons, allowing, existing):
             tell(note)
     return msgspec.structs.replace(report, comparisons=tuple(allow(report.comparisons, allowing)))
 

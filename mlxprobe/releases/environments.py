@@ -166,8 +166,9 @@ def _ready(folder: Path) -> Environment | None:
 
 
 def _description(folder: Path) -> Cached | None:
+    file = folder / DESCRIPTION
     try:
-        return msgspec.json.decode((folder / DESCRIPTION).read_bytes(), type=Cached)
+        return msgspec.json.decode(file.read_bytes(), type=Cached) if file.is_file() else None
     except (OSError, msgspec.DecodeError, msgspec.ValidationError):
         return None
 
@@ -219,7 +220,7 @@ def _locked(folder: Path) -> Iterator[int]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     file = folder.with_name(f".{folder.name}.lock")
     while True:
-        with file.open("w") as lock:
+        with open(file, "w", opener=_without_waiting) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not _is_at(lock.fileno(), file):
                 continue
@@ -229,6 +230,11 @@ def _locked(folder: Path) -> Iterator[int]:
                 if not folder.exists():
                     file.unlink(missing_ok=True)
             return
+
+
+def _without_waiting(name: str, flags: int) -> int:
+    """Open a file; a pipe of that name, which nobody reads, is an error instead of a wait."""
+    return os.open(name, flags | os.O_NONBLOCK, 0o666)
 
 
 def _is_at(fd: int, file: Path) -> bool:

@@ -74,7 +74,8 @@ ALLOWING = [
     ("another aspect", ["--allow", f"{PROGRAM}:time=known"], "", 1, "1 regression"),
     ("a program that did not run", ["--allow", "gone/*=known"], "", 1, "gone/*=known: matches no program that ran"),
     ("the project allows it", [], f'"{PROGRAM}:outcome" = "known there"', 0, "allowed: known there"),
-    ("the project's line for another program is quiet", [], '"gone/*" = "known"', 1, "1 regression"),
+    ("the project's line for another program is quiet", [], '"broadcast-blow-up/*" = "known"', 1, "1 regression"),
+    ("the project's line for no program", [], '"gone/*" = "known"', 1, "'gone/*': matches no program that there is"),
 ]
 
 
