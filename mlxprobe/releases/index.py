@@ -23,6 +23,7 @@ PYTHON = "python="
 CURRENT = "current"  # the interpreter that runs mlxprobe, on whichever machine
 OLDEST = Version("0.26.5")  # the first release whose Linux wheels import
 LIST_WITHIN_S = 60
+RETRIES = ("--retries", "2")  # with none pip does not say that the index cannot be reached
 NO_VERSION = "no version of"  # words of uv's resolver
 OFFLINE, OFFLINE_TOLD = "the network was disabled", "uv is offline, and its cache has not all that is needed"
 _BROKEN = re.compile(r"connection broken by (.+): /")  # words of pip
@@ -56,7 +57,7 @@ def parse(spec: str, listing: Listing, *, pre: bool = False) -> list[Release]:
         return [Release(name=CURRENT, python=sys.executable)]
     if spec.startswith(PYTHON):
         return [_interpreter(spec.removeprefix(PYTHON))]
-    if "://" in spec:
+    if re.match(r"[\w+.-]+://", spec):
         raise UsageError(f"{spec}: is an address; right is {ACCEPTED}")
     if spec.endswith(".whl"):
         return [_wheel(Path(spec))]
@@ -89,7 +90,7 @@ def listed() -> list[str]:
         ProbeError: the index does not answer.
     """
     package = "mlx" if MAC else "mlx-cpu"
-    order = [*_pip(), "index", "versions", package, "--pre", "--disable-pip-version-check"]
+    order = [*_pip(), "index", "versions", package, "--pre", "--disable-pip-version-check", *RETRIES]
     try:
         done = subprocess.run(order, capture_output=True, text=True, timeout=LIST_WITHIN_S, check=False)
     except subprocess.TimeoutExpired:

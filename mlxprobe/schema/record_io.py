@@ -166,8 +166,8 @@ def encode(record: Value, indent: int = 2) -> bytes:
 def json_text(plain: Any, indent: int = 2) -> str:
     """Return plain values as JSON that is safe on a terminal; without layout where that would be too much to read."""
     compact = msgspec.json.encode(plain)
-    text = escaped(msgspec.json.format(compact, indent=indent).decode())
-    return (escaped(compact.decode()) if len(text) >= MOST_BYTES else text) + "\n"
+    laid_out = msgspec.json.format(compact, indent=indent)
+    return escaped((compact if len(laid_out) >= MOST_BYTES else laid_out).decode()) + "\n"
 
 
 def finite(value: Any) -> Any:

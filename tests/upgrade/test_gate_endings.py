@@ -205,6 +205,8 @@ UNDONE = [
     ("an option that there is not", ["--nope"]),
     ("a setting's value", ["--timeout", "soon"]),
     ("a file that cannot be written", ["--output", "old.json/report"]),
+    ("no command", ["--"]),
+    ("an empty command", ["--", ""]),
 ]
 
 
@@ -366,6 +368,7 @@ ENDS = [
     ("swapped", ["--good", "0.32.0", "--bad", "0.31.2"], "wrong way round: swap them, or use --find-fix"),
     ("a fix, swapped", ["--good", "0.31.2", "--bad", "0.32.0", "--find-fix"], "leave --find-fix out"),
     ("an interpreter", ["--good", "current", "--bad", "0.32.0"], "current is not a release of the index"),
+    ("nonsense", ["--good", "0.31.2", "--bad", "nonsense"], "--bad: 'nonsense' is not a release, such as 0.31.2"),
 ]
 
 
