@@ -1,6 +1,7 @@
 """How gates and bisections end, without another release of MLX: a record, or an index of our own, is the other side."""
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -450,3 +451,13 @@ def test_why_a_scenario_that_is_asked_for_cannot_be_read_is_told(project: Path) 
     done = CliRunner().invoke(main, order)
     assert done.exit_code == 2, done.output
     assert "spoilt.py:1: invalid syntax" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_step_summary_that_cannot_be_written_is_no_pass(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(project / "summary")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(project / "summary"))
+    done = gate("--allow", f"{PROGRAM}=known", "--format", "github")
+    assert done.exit_code == 2, done.output
+    assert "no regression" not in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("::error title=mlxprobe gate::GITHUB_STEP_SUMMARY: ")
