@@ -252,20 +252,17 @@ def _gated(settings: Settings, empty: GateReport, some: Chosen) -> GateReport:
     )
 
 
-def _without_waiting(name: str, flags: int) -> int:
-    """Open a file; a pipe of that name, which nobody reads, is an error instead of a wait."""
-    return os.open(name, flags | os.O_NONBLOCK, 0o666)
-
-
 def summarise(markdown: str) -> None:
     """Append to the step summary of a GitHub job, where there is one.
 
     Raises:
         ProbeError: it cannot be written.
     """
+    from mlxprobe.schema.record_io import without_waiting
+
     if file := os.environ.get("GITHUB_STEP_SUMMARY"):
         try:
-            with open(file, "a", encoding="utf-8", opener=_without_waiting) as summary:
+            with open(file, "a", encoding="utf-8", opener=without_waiting) as summary:
                 summary.write(markdown)
         except OSError as error:
             raise ProbeError(f"GITHUB_STEP_SUMMARY: {file}: cannot be written: {error.strerror}") from None

@@ -26,6 +26,7 @@ from mlxprobe.releases.index import Release
 from mlxprobe.releases.installing import install, python_of
 from mlxprobe.schema.errors import BrokenReleaseError, DiedImportingError, ProbeError
 from mlxprobe.schema.observation import Environment, Value
+from mlxprobe.schema.record_io import without_waiting
 from mlxprobe.settings.table import cache_folder
 from mlxprobe.supervisor import interpreter
 from mlxprobe.system import NAME
@@ -220,7 +221,7 @@ def _locked(folder: Path) -> Iterator[int]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     file = folder.with_name(f".{folder.name}.lock")
     while True:
-        with open(file, "w", opener=_without_waiting) as lock:
+        with open(file, "w", opener=without_waiting) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not _is_at(lock.fileno(), file):
                 continue
@@ -230,11 +231,6 @@ def _locked(folder: Path) -> Iterator[int]:
                 if not folder.exists():
                     file.unlink(missing_ok=True)
             return
-
-
-def _without_waiting(name: str, flags: int) -> int:
-    """Open a file; a pipe of that name, which nobody reads, is an error instead of a wait."""
-    return os.open(name, flags | os.O_NONBLOCK, 0o666)
 
 
 def _is_at(fd: int, file: Path) -> bool:

@@ -256,6 +256,11 @@ def write(path: Path, data: bytes) -> None:
         raise ProbeError(f"{path}: cannot be written: {error.strerror}") from None
 
 
+def without_waiting(name: str, flags: int) -> int:
+    """Open a file; a pipe of that name, which nobody reads, is an error instead of a wait."""
+    return os.open(name, flags | os.O_NONBLOCK, 0o666)
+
+
 def _write_on(path: Path, data: bytes) -> None:
     """Write to what is no file; a pipe whose reader does not come, or reads nothing, is given up.
 
