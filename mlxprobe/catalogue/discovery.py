@@ -107,6 +107,8 @@ def read(file: Path) -> Entry:
     Raises:
         UsageError: the file is no scenario, with the place and what would be right.
     """
+    if file.exists() and not file.is_file():  # a pipe, say, which would be waited for
+        raise UsageError(f"{file}: is no file")
     try:
         tree = ast.parse(file.read_text(encoding="utf-8"), str(file))
         scenario = _declare(tree, file)

@@ -43,7 +43,7 @@ def attach(pid: int, agent: bool, form: str, output: Path | None, **flags: Any) 
 
     settings = resolve(flags)
     check_writable(output)
-    if not psutil.pid_exists(pid):
+    if not _exists(pid):
         raise UsageError(f"{pid}: there is no such process; `ps -e` lists all")
     if has_ended(pid):
         raise UsageError(f"{pid}: this process has ended, and its parent has not asked how")
@@ -55,6 +55,13 @@ def attach(pid: int, agent: bool, form: str, output: Path | None, **flags: Any) 
 
     deliver(form, output, lambda name: live.FORMATS[name](seen), show=lambda: live.renderable(seen))
     leave(CODES[seen.state])
+
+
+def _exists(pid: int) -> bool:
+    try:
+        return bool(psutil.pid_exists(pid))
+    except OverflowError:  # a number that no system gives a process
+        return False
 
 
 def attached(pid: int, limit_s: float | None = None) -> Attached:

@@ -58,6 +58,16 @@ def chosen(settings: Settings, patterns: Sequence[str], command: Sequence[str]) 
     return Chosen(some + mine, frozenset(asked | {one.name for one in mine}), problems)
 
 
+def every_name(settings: Settings) -> list[str]:
+    """Name all programs that a gate could run, whatever was chosen: the scenarios' and the project's own."""
+    from mlxprobe.catalogue import discovery
+    from mlxprobe.runner import programs
+    from mlxprobe.runner.schedule import flat, scenario_tasks, user_tasks
+
+    scenarios = scenario_tasks(discovery.select(discovery.find(settings.scenarios)[0], ()))
+    return [one.name for one in flat(scenarios + user_tasks(programs.declared(*project_table(Path.cwd()))))]
+
+
 def _is_named(program: str, pattern: str) -> bool:
     """Check whether a pattern is a scenario's name, or a variant's, and no wildcard."""
     program, pattern = (one.replace("_", "-") for one in (program, pattern))

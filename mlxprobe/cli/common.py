@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib.util
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +19,7 @@ import mlxprobe
 from mlxprobe.cli import FILES
 from mlxprobe.cli.streams import end, is_of_stdout
 from mlxprobe.schema.errors import ProbeError, UsageError
-from mlxprobe.schema.texts import plain, shortened
+from mlxprobe.schema.texts import briefly, plain, shortened
 from mlxprobe.settings.table import SECONDS_WORDS, TABLE, Settings
 from mlxprobe.settings.validators import seconds
 
@@ -28,6 +29,16 @@ if TYPE_CHECKING:
 JUDGED_NOT, INTERRUPTED = 2, 130
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class NamedPath(click.Path):
+    """A path that has a name: an empty text is the folder that one is in, which nobody means by it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        if value == "":
+            self.fail("an empty text is no file's name", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class Commands(click.Group):
@@ -104,7 +115,8 @@ def unwritten(error: OSError) -> str:
 
 def usage(error: click.ClickException) -> str:
     """Put what click says of wrong usage into one sentence."""
-    said = " ".join(error.format_message().split()).rstrip(".").replace(". Did you", "; did you")
+    said = " ".join(error.format_message().split()).rstrip(".")
+    said = re.sub(r"\. \(?Did (you mean [^?]*\?)\)?$", r"; did \1", said)
     place = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "mlxprobe"
     advice = "" if "did you mean" in said else f"; `{place} --help` shows what is right"
     return f"{said[:1].lower()}{said[1:]}{advice}"
@@ -280,7 +292,7 @@ def latest(settings: Settings, *, everything: bool) -> Path:
 
 def tell(problem: str) -> None:
     """Write one line on stderr."""
-    show(f"mlxprobe: {plain(problem)}\n")
+    show(f"mlxprobe: {plain(briefly(problem))}\n")
 
 
 def show(text: str) -> None:

@@ -13,6 +13,7 @@ import click
 from mlxprobe.cli.common import INTERRUPTED, JUDGED_NOT, deliver, duration, leave, tell, with_report, with_settings
 from mlxprobe.schema.errors import UsageError
 from mlxprobe.settings.table import Settings, resolve
+from mlxprobe.settings.validators import shown
 
 if TYPE_CHECKING:
     from mlxprobe.cli.display import Display
@@ -65,18 +66,33 @@ def fuzz(
     from mlxprobe.schema.record_io import check_writable
 
     settings, limit_s = resolve(flags), duration("--for", limit)
+    _check_named(against, candidate)
     if lists:
         click.echo("\n".join(_operations(ops)))
         return
     check_writable(output)
     count = programs or (None if limit_s else PROGRAMS)
-    releases = [one for one in (against, candidate) if one]
+    releases = [candidate] if against is None else [against, candidate]
     report = fuzzed(settings, releases, seed, ops, replay, count, limit_s, bisects=bisects)
     deliver(form, output, lambda name: FUZZ_FORMATS[name](report))
     if report.complete and report.problem:
         tell(report.problem)
         leave(JUDGED_NOT)
     leave(int(bool(report.new)) if report.complete else INTERRUPTED)
+
+
+def _check_named(against: str | None, candidate: str) -> None:
+    """Refuse what names no release before anything runs; an empty name is none, and no wish for no comparison.
+
+    Raises:
+        UsageError: one of them is neither a release nor, beside another, a device.
+    """
+    from mlxprobe.releases.index import ACCEPTED, is_spec
+
+    if against is not None and against not in DEVICES and not is_spec(against):
+        raise UsageError(f"--against: {shown(against)} is neither cpu, gpu nor {ACCEPTED}")
+    if not is_spec(candidate):
+        raise UsageError(f"--candidate: {shown(candidate)} is not {ACCEPTED}")
 
 
 def _operations(ops: tuple[str, ...]) -> list[str]:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlxprobe.cli.chosen import Chosen, chosen
+from mlxprobe.cli.annotated import Annotated
+from mlxprobe.cli.chosen import Chosen, chosen, every_name
 from mlxprobe.cli.common import (
     INTERRUPTED,
     check_output,
-    deliver,
+    each,
     latest,
     leave,
     tell,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 RANDOM = "random/"  # how the comparisons of random programs are called
 
 
-@click.command()
+@click.command(cls=Annotated)
 @click.option("--baseline", required=True, metavar="FILE|RELEASE", help="A record, or the release in use.")
 @click.option("--candidate", default="current", metavar="RELEASE", help="The release to judge (default: current).")
 @click.option("--allow", "allowed", multiple=True, metavar="PROGRAM[:WHAT]=REASON", help="Accept a known regression.")
@@ -61,8 +62,7 @@ def gate(
     Programs are the scenarios and [tool.mlxprobe.programs], or those chosen by --scenario, or the COMMAND after `--`.
     With --random, random programs are run on both releases too: what only the candidate shows is a regression.
     """
-    from mlxprobe.reports.gate import GATE_FORMATS
-    from mlxprobe.schema.record_io import check_writable, write
+    from mlxprobe.schema.record_io import check_writable
     from mlxprobe.upgrade import allowances
 
     settings, everything = resolve(flags), not (patterns or command)
@@ -72,17 +72,41 @@ def gate(
     check_writable(kept)
     some = chosen(settings, patterns, command)
     report = _run(settings, baseline, candidate, some, programs, seed)
-    report, code = _decided(_allowed(report, allowing, everything), some)
-    deliver(
-        form,
-        output,
-        lambda name: GATE_FORMATS[name](report),
-        lambda: write(kept, GATE_FORMATS["json"](report).encode()),
-        *[lambda: summarise(GATE_FORMATS["markdown"](report))] * (form == "github"),
-    )
+    existing = () if everything or all(one.by_flag for one in allowing) else every_name(settings)
+    report, code = _decided(_allowed(report, allowing, existing), some)
+    _deliver(report, form, output, kept)
     if why := report.problem or "; ".join(_unimportable(report)):
         tell(why)
     leave(code if report.complete else INTERRUPTED)
+
+
+def _deliver(report: GateReport, form: str, output: Path | None, kept: Path) -> None:
+    """Write the report's files and then print it, so that what is printed last is no pass where a file failed.
+
+    Raises:
+        ProbeError: a file could not be written.
+    """
+    import msgspec
+
+    from mlxprobe.reports.gate import GATE_FORMATS
+    from mlxprobe.schema.record_io import write
+    from mlxprobe.upgrade.diff import regressions
+
+    def printed() -> None:
+        click.echo(GATE_FORMATS["text" if output is not None else form](report), nl=False)
+
+    try:
+        each(
+            *[lambda: write(Path(output or ""), GATE_FORMATS[form](report).encode())] * (output is not None),
+            lambda: write(kept, GATE_FORMATS["json"](report).encode()),
+            *[lambda: summarise(GATE_FORMATS["markdown"](report))] * (form == "github"),
+        )
+    except ProbeError as error:
+        if not (report.problem or regressions(report.comparisons)):
+            report = msgspec.structs.replace(report, problem=str(error))
+        each(printed)
+        raise
+    each(printed)
 
 
 def _run(
@@ -156,14 +180,14 @@ def _with_random(
     )
 
 
-def _allowed(report: GateReport, allowing: Sequence[Allowance], everything: bool) -> GateReport:
+def _allowed(report: GateReport, allowing: Sequence[Allowance], existing: Iterable[str]) -> GateReport:
     """Mark the allowed regressions, and name the allowances that match no program."""
     import msgspec
 
     from mlxprobe.upgrade.allowances import allow, idle
 
     if report.complete and report.environment is not None:
-        for note in idle(report.comparisons, allowing, everything=everything):
+        for note in idle(report.comparisons, allowing, existing):
             tell(note)
     return msgspec.structs.replace(report, comparisons=tuple(allow(report.comparisons, allowing)))
 
@@ -234,9 +258,11 @@ def summarise(markdown: str) -> None:
     Raises:
         ProbeError: it cannot be written.
     """
+    from mlxprobe.schema.record_io import without_waiting
+
     if file := os.environ.get("GITHUB_STEP_SUMMARY"):
         try:
-            with Path(file).open("a", encoding="utf-8") as summary:
+            with open(file, "a", encoding="utf-8", opener=without_waiting) as summary:
                 summary.write(markdown)
         except OSError as error:
             raise ProbeError(f"GITHUB_STEP_SUMMARY: {file}: cannot be written: {error.strerror}") from None

@@ -51,6 +51,8 @@ def isolate(
     for name in (*only, *always):
         if name not in known_names():
             raise UsageError(f"there is no intervention {name!r}; there are {', '.join(known_names())}")
+    if pipe := next((one for one in words[: 2 if is_command else 1] if Path(one).is_fifo()), ""):
+        raise UsageError(f"{pipe}: is a pipe, which can be read once; right is a file, to be run again and again")
     command = command_of(words, python, is_module=is_module, is_command=is_command)
     names = [name for name in known_names() if every or name in only] or None
     with Display() as display:

@@ -14,6 +14,7 @@ from mlxprobe.cli.chosen import Chosen, chosen
 from mlxprobe.cli.common import (
     INTERRUPTED,
     JUDGED_NOT,
+    NamedPath,
     check_output,
     deliver,
     foreign,
@@ -25,6 +26,7 @@ from mlxprobe.cli.common import (
 )
 from mlxprobe.schema.errors import UsageError
 from mlxprobe.settings.table import resolve
+from mlxprobe.settings.validators import shown
 
 if TYPE_CHECKING:
     from mlxprobe.fuzz.finding import FuzzReport
@@ -136,7 +138,7 @@ def _decided(filled: Matrix, some: Chosen, more: FuzzReport | None) -> int:
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, type=NamedPath(path_type=Path), metavar="FILE...")
 @with_report(("text", "markdown", "json", "html"))
 def merge(files: tuple[Path, ...], form: str, output: Path | None) -> None:
     """Join the matrix files of several shards, or the records of ranks that were watched on several hosts."""
@@ -205,7 +207,7 @@ def bisect(
     from mlxprobe.cli.display import Display
     from mlxprobe.cluster.executor import place
     from mlxprobe.cluster.runners import Runners
-    from mlxprobe.releases.index import listed, parse_one
+    from mlxprobe.releases.index import is_spec, listed, parse_one
     from mlxprobe.reports.bisection import render
     from mlxprobe.upgrade import bisect
 
@@ -213,6 +215,9 @@ def bisect(
         raise UsageError("bisect needs one program: --scenario NAME/VARIANT, or a command after --")
     settings, predicate = resolve(flags), bisect.condition(condition)
     task = bisect.only(chosen(settings, (scenario,) if scenario else (), command).tasks, scenario)
+    for flag, end in (("--good", good), ("--bad", bad)):
+        if not is_spec(end):
+            raise UsageError(f"{flag}: {shown(end)} is not a release, such as 0.31.2")
     span = bisect.span(parse_one(good, listed), parse_one(bad, listed), listed(), find_fix=find_fix)
     with Display() as display, place(settings, display) as where:
         runners = Runners(where, display)

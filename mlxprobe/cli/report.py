@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from mlxprobe.cli.common import check_output, foreign, tell, with_settings
+from mlxprobe.cli.common import NamedPath, check_output, foreign, tell, with_settings
 from mlxprobe.schema.texts import fenced, lines
 from mlxprobe.settings.table import resolve
 
@@ -17,7 +17,7 @@ PAGE = Path("report.html")
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RECORD...")
+@click.argument("files", nargs=-1, required=True, type=NamedPath(path_type=Path), metavar="RECORD...")
 @click.option(
     "--format",
     "form",

@@ -52,9 +52,11 @@ def script(cache: Path) -> str:
         return vega_bundle.bundle()
     file = cache / f"vega-{release}.js"
     try:
-        return file.read_text(encoding="utf-8")
+        if file.is_file():
+            return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        made = vega_bundle.bundle()
+        pass
+    made = vega_bundle.bundle()
     try:
         write(file, made.encode())
     except ProbeError:  # a cache that cannot be written costs a second each time

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import errno
 import hashlib
 import os
 from collections.abc import Mapping
@@ -28,6 +29,8 @@ def digests(folder: Path) -> dict[str, str]:
 def _digest(path: str) -> str:
     if os.path.islink(path):
         return hashlib.sha256(os.readlink(path).encode()).hexdigest()
+    if not os.path.isfile(path):  # a pipe, say, which would be waited for
+        raise OSError(errno.EINVAL, "no file", path)
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while chunk := file.read(CHUNK_BYTES):

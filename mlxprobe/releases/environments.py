@@ -26,6 +26,7 @@ from mlxprobe.releases.index import Release
 from mlxprobe.releases.installing import install, python_of
 from mlxprobe.schema.errors import BrokenReleaseError, DiedImportingError, ProbeError
 from mlxprobe.schema.observation import Environment, Value
+from mlxprobe.schema.record_io import without_waiting
 from mlxprobe.settings.table import cache_folder
 from mlxprobe.supervisor import interpreter
 from mlxprobe.system import NAME
@@ -166,8 +167,9 @@ def _ready(folder: Path) -> Environment | None:
 
 
 def _description(folder: Path) -> Cached | None:
+    file = folder / DESCRIPTION
     try:
-        return msgspec.json.decode((folder / DESCRIPTION).read_bytes(), type=Cached)
+        return msgspec.json.decode(file.read_bytes(), type=Cached) if file.is_file() else None
     except (OSError, msgspec.DecodeError, msgspec.ValidationError):
         return None
 
@@ -219,7 +221,7 @@ def _locked(folder: Path) -> Iterator[int]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     file = folder.with_name(f".{folder.name}.lock")
     while True:
-        with file.open("w") as lock:
+        with open(file, "w", opener=without_waiting) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not _is_at(lock.fileno(), file):
                 continue

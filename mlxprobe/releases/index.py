@@ -23,7 +23,10 @@ PYTHON = "python="
 CURRENT = "current"  # the interpreter that runs mlxprobe, on whichever machine
 OLDEST = Version("0.26.5")  # the first release whose Linux wheels import
 LIST_WITHIN_S = 60
+RETRIES = ("--retries", "2")  # with none pip does not say that the index cannot be reached
 NO_VERSION = "no version of"  # words of uv's resolver
+OFFLINE, OFFLINE_TOLD = "the network was disabled", "uv is offline, and its cache has not all that is needed"
+_BROKEN = re.compile(r"connection broken by (.+): /")  # words of pip
 
 Listing = Callable[[], list[str]]
 
@@ -54,6 +57,8 @@ def parse(spec: str, listing: Listing, *, pre: bool = False) -> list[Release]:
         return [Release(name=CURRENT, python=sys.executable)]
     if spec.startswith(PYTHON):
         return [_interpreter(spec.removeprefix(PYTHON))]
+    if re.match(r"[\w+.-]+://", spec):
+        raise UsageError(f"{spec}: is an address; right is {ACCEPTED}")
     if spec.endswith(".whl"):
         return [_wheel(Path(spec))]
     if spec == "latest":
@@ -85,16 +90,26 @@ def listed() -> list[str]:
         ProbeError: the index does not answer.
     """
     package = "mlx" if MAC else "mlx-cpu"
-    order = [*_pip(), "index", "versions", package, "--pre", "--disable-pip-version-check"]
+    order = [*_pip(), "index", "versions", package, "--pre", "--disable-pip-version-check", *RETRIES]
     try:
         done = subprocess.run(order, capture_output=True, text=True, timeout=LIST_WITHIN_S, check=False)
     except subprocess.TimeoutExpired:
         raise ProbeError(f"the package index did not list {package} in {LIST_WITHIN_S} s") from None
     found = re.search(r"^Available versions: (.+)$", done.stdout, re.MULTILINE)
+    if not found and (why := _unreached(done.stderr)):
+        raise ProbeError(f"the package index cannot be reached: {why}")
     if not found:
         last = re.sub(r"^\W*(error|cause): ", "", done.stderr.strip().rpartition("\n")[2], flags=re.IGNORECASE)
         raise ProbeError(f"the package index does not list {package}{f' ({last.strip()})' if last.strip() else ''}")
     return sorted((one for one in found[1].split(", ") if Version(one) >= OLDEST), key=Version)
+
+
+def _unreached(told: str) -> str:
+    """Return why pip or uv got no answer of the index, which pip calls a package that it does not find."""
+    if broken := _BROKEN.search(told):
+        reason = re.search(r"\[Errno -?\d+\] ([^'\")\]]+)", broken[1])
+        return reason[1] if reason else re.split(r"[^\w ]", broken[1].lstrip("'\""))[0]
+    return OFFLINE_TOLD if OFFLINE in told else ""
 
 
 def _pip() -> list[str]:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlxprobe.releases import damage
+from mlxprobe.releases import damage, index
 from mlxprobe.releases.index import Release
 from mlxprobe.schema.errors import NoWheelError, ProbeError, UnmetRequirementError
+from mlxprobe.schema.metrics import signal_name
 from mlxprobe.supervisor import errand
 from mlxprobe.system import MAC
 
 BUILD_WITHIN_S = 600
 NO_WHEEL = r"\bmlx(-\w+)*(\[[^\]]*\])?=={version} has no wheels with a matching"  # words of uv's resolver
 UNSATISFIABLE = "unsatisfiable"
+SENTENCE = re.compile(r"""(?:(?<=\w\w)|(?<=[`)\]'"]))\.(?:\s+(?=[A-Z`])|$)""")
 MOST_CHARACTERS = 400
 
 
@@ -60,6 +63,8 @@ def _once(folder: Path, release: Release, requirements: Sequence[str], lock: int
     try:
         uv(*order, lock=lock)
     except ProbeError as error:
+        if _is_offline(error):
+            raise ProbeError(f"mlx {release.name} cannot be installed: {index.OFFLINE_TOLD}") from None
         if release.version and re.search(NO_WHEEL.format(version=re.escape(release.version)), str(error)):
             raise NoWheelError(f"mlx {release.name} has no wheel for this platform: {_brief(error)}") from None
         raise ProbeError(f"mlx {release.name} cannot be installed: {_brief(error)}") from None
@@ -92,11 +97,19 @@ def uv(*order: str, lock: int = -1) -> None:
     except OSError as error:
         raise ProbeError(f"uv cannot be run: {error.strerror}") from None
     if code:
-        raise ProbeError(plain(told) or f"uv {order[0]} ended with {code}")
+        ending = f"was ended by {signal_name(-code)}" if code < 0 else f"ended with {code}"
+        raise ProbeError(plain(told) or f"uv {order[0]} {ending}")
+
+
+def _is_offline(error: ProbeError) -> bool:
+    """Return whether uv found nothing because it may not ask: it says so in a hint, or of any release."""
+    asked = os.environ.get("UV_OFFLINE", "").lower() in ("1", "true", "yes", "on", "t", "y")
+    return index.OFFLINE in str(error) or (asked and UNSATISFIABLE in str(error))
 
 
 def _brief(error: ProbeError) -> str:
-    return str(error)[:MOST_CHARACTERS]
+    """Return the first sentence of what uv says; the others are hints for its own users."""
+    return SENTENCE.split(str(error), maxsplit=1)[0][:MOST_CHARACTERS]
 
 
 def plain(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mlxprobe.reports.phrases import finished
 from mlxprobe.schema.metrics import counted
+from mlxprobe.schema.texts import one_line
 from mlxprobe.upgrade.bisect import Found
 
 MARKS = {"good": "✓", "bad": "✗", "skip": "–", "": "·"}
@@ -26,10 +27,15 @@ def render(found: Found, command: str) -> str:
         )
         lines += [
             f"the first {high} release is {found.first} ({counted(found.probes, 'probe')})",
-            f"  {before}  {found.evidence.get(before, '')}",
-            f"  {found.first}  {found.evidence.get(found.first, '')}",
+            f"  {before}  {_told(found, before)}",
+            f"  {found.first}  {_told(found, found.first)}",
         ]
     else:
         lines.append("interrupted; what is known is kept")
-    lines += [f"  skipped {one}: {found.evidence.get(one, '')}" for one in found.unclear]
+    lines += [f"  skipped {one}: {_told(found, one)}" for one in found.unclear]
     return finished("\n".join([*lines, "", f"to repeat or resume: {command}"]) + "\n")
+
+
+def _told(found: Found, release: str) -> str:
+    """Return what a release has shown, in one line."""
+    return one_line(found.evidence.get(release, ""))

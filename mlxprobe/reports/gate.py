@@ -14,7 +14,7 @@ from mlxprobe.reports.phrases import finished
 from mlxprobe.schema.metrics import counted
 from mlxprobe.schema.observation import Environment, Value
 from mlxprobe.schema.record_io import json_text
-from mlxprobe.schema.texts import inline
+from mlxprobe.schema.texts import inline, one_line
 from mlxprobe.upgrade.diff import Change, Comparison, regressions
 
 GATE_SCHEMA_VERSION = 1
@@ -40,17 +40,21 @@ class GateReport(Value, frozen=True):
 
 
 def answer(report: GateReport) -> str:
-    """Say in one line whether the upgrade is safe."""
+    """Say in one line whether the upgrade is safe; names and reasons are others' texts, and may have several."""
+    return one_line(f"{report.baseline} → {report.candidate}: {_verdict(report)}")
+
+
+def _verdict(report: GateReport) -> str:
     if report.problem:
-        return f"{report.baseline} → {report.candidate}: no verdict: {report.problem}"
+        return f"no verdict: {report.problem}"
     if report.skipped:
-        return f"{report.baseline} → {report.candidate}: skipped: {report.skipped}"
+        return f"skipped: {report.skipped}"
     counts = Counter("allowed" if one.allowed else str(one.change) for one in report.comparisons)
     order = [change for change in (*map(str, Change), "allowed") if counts[change] and change != Change.REGRESSION]
     told = ", ".join(f"{counts[change]} {change}" for change in order)
     bad = regressions(report.comparisons)
     verdict = counted(len(bad), "regression") if bad else "no regression"
-    return f"{report.baseline} → {report.candidate}: {verdict}{f' ({told})' if told else ''}"
+    return f"{verdict}{f' ({told})' if told else ''}"
 
 
 def text(report: GateReport) -> str:
@@ -60,13 +64,12 @@ def text(report: GateReport) -> str:
     for one in sorted(report.comparisons, key=lambda one: order.index(one.change)):
         shown = [found for found in one.differences if not found.suspected]
         if shown:
-            lines.append(
-                f"{MARKS[one.change]} {one.program}: {one.change}"
-                + (f" – allowed: {one.allowed}" if one.allowed else "")
-            )
-            lines += [f"    {found.what}: {found.text}{' (advice)' if found.advice else ''}" for found in shown]
+            allowed = f" – allowed: {one.allowed}" if one.allowed else ""
+            lines.append(one_line(f"{MARKS[one.change]} {one.program}: {one.change}{allowed}"))
+            told = (f"{found.what}: {found.text}{' (advice)' if found.advice else ''}" for found in shown)
+            lines += [f"    {one_line(text)}" for text in told]
     lines += ["interrupted: this is what was finished by then"] * (not report.complete)
-    return finished("\n".join([*lines, *[""] * bool(lines), *report.notes, answer(report)]) + "\n")
+    return finished("\n".join([*lines, *[""] * bool(lines), *map(one_line, report.notes), answer(report)]) + "\n")
 
 
 def markdown(report: GateReport) -> str:
@@ -104,9 +107,9 @@ def junit(report: GateReport) -> str:
     root = ET.Element("testsuites")
     suite = ET.SubElement(root, "testsuite", {"name": "mlxprobe gate", **attributes})
     for one in report.comparisons:
-        scenario, _, variant = one.program.rpartition("/")
+        scenario, _, variant = clean(one.program).rpartition("/")
         case = ET.SubElement(suite, "testcase", classname=scenario or "programs", name=variant)
-        told = clean("; ".join(f"{found.what}: {found.text}" for found in one.differences))
+        told = clean(one_line("; ".join(f"{found.what}: {found.text}" for found in one.differences)))
         if one in bad:
             ET.SubElement(case, "failure", message=told, type="regression")
         elif told:

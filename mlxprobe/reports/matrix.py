@@ -7,7 +7,7 @@ from collections.abc import Callable
 from mlxprobe.reports.markdown import table
 from mlxprobe.reports.phrases import finished
 from mlxprobe.schema.record import ProgramRecord
-from mlxprobe.schema.texts import inline
+from mlxprobe.schema.texts import inline, one_line
 from mlxprobe.upgrade.decision import why_incomparable
 from mlxprobe.upgrade.matrix import WITHOUT, Matrix, along, cell, encode, labels, rows
 
@@ -61,7 +61,7 @@ def markdown(matrix: Matrix) -> str:
 def _notes(matrix: Matrix) -> list[str]:
     without = [f"{name} {release}: {reason}" for name in WITHOUT for release, reason in getattr(matrix, name).items()]
     alike = "no outcome changes between these releases" if _is_compared(matrix) else "no program could be compared"
-    return [*(changes(matrix) or [alike]), *without]
+    return [*map(one_line, changes(matrix) or [alike]), *map(one_line, without)]
 
 
 def _is_compared(matrix: Matrix) -> bool:

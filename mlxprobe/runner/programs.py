@@ -122,7 +122,13 @@ def _words(command: str | list[str], origin: str) -> list[str]:
 
 
 def ad_hoc(command: Sequence[str]) -> UserProgram:
-    """Make a program of a command given after `--`."""
+    """Make a program of a command given after `--`.
+
+    Raises:
+        UsageError: its first word is empty.
+    """
+    if not command[0].strip():
+        raise UsageError(f"--: {shlex.join(command)} is not a command, such as `python train.py`")
     named = [word for word in command[1:3] if word != "-m"] or command
     return UserProgram(name=Path(named[0]).name, command=tuple(command), folder=str(Path.cwd()))
 

@@ -165,7 +165,9 @@ class Runner:
                 active = int(factor * max(sample.peak_bytes for sample in baseline.memory)) + ROOM_BYTES
             else:
                 began = max(sample.rss_bytes for sample in baseline.samples) - growth_bytes(baseline)
-                memory = min(memory, int(began + factor * growth_bytes(baseline)) + ROOM_BYTES)
+                measured_bytes = int(began + factor * growth_bytes(baseline)) + ROOM_BYTES
+                basis = basis if measured_bytes < memory else ""
+                memory = min(memory, measured_bytes)
         return Limits(
             stall_s=settings.stall_s or (measured if baselines else CORRECT_STALL_S[self.environment.device]),
             startup_s=STARTUP_S,

@@ -7,8 +7,10 @@ import errno
 import math
 import os
 import re
+import select
 import stat
 import tempfile
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -22,7 +24,7 @@ from mlxprobe.schema.errors import ProbeError, UsageError
 from mlxprobe.schema.from_record import compared, silence
 from mlxprobe.schema.metrics import counted_steps, stepped_s
 from mlxprobe.schema.observation import Environment, Observation, Raised
-from mlxprobe.schema.reading import Given, given, plain
+from mlxprobe.schema.reading import IDLE_S, MOST_BYTES, Given, given, plain
 from mlxprobe.schema.record import Expectation, Finding, ProgramRecord, Record, Remark, Unchecked, Verdict
 from mlxprobe.schema.run_summary import Sheet
 from mlxprobe.schema.texts import escaped, shortened
@@ -48,6 +50,7 @@ SAME = (  # of an observation and of its row
     "collectives",
     "evaluating_s",
 )
+READER_WITHIN_S = 2.0  # of a pipe that is written to
 MOST_NAME = 60  # characters of a part of a file's name
 MOST_FIGURES, MOST_ROWS = 1_000, 100_000  # of a finding, and pending operations by step: no run has more
 Told = TypeVar("Told", Finding, Raised)
@@ -161,8 +164,10 @@ def encode(record: Value, indent: int = 2) -> bytes:
 
 
 def json_text(plain: Any, indent: int = 2) -> str:
-    """Return plain values as JSON that is safe on a terminal."""
-    return escaped(msgspec.json.format(msgspec.json.encode(plain), indent=indent).decode()) + "\n"
+    """Return plain values as JSON that is safe on a terminal; without layout where that would be too much to read."""
+    compact = msgspec.json.encode(plain)
+    laid_out = msgspec.json.format(compact, indent=indent)
+    return escaped((compact if len(laid_out) >= MOST_BYTES else laid_out).decode()) + "\n"
 
 
 def finite(value: Any) -> Any:
@@ -185,6 +190,8 @@ def decode(data: bytes, origin: str) -> Record:
 
 def converted(value: Any, origin: str) -> Record:
     """Return the record that values of JSON are; raises UsageError as `decode` does."""
+    if isinstance(value, dict) and "records" in value and "programs" not in value:
+        raise UsageError(f"{origin}: a matrix of several records; right is one, as `matrix --records FOLDER` writes it")
     if not isinstance(value, dict) or type(version := value.get("schema_version")) is not int:
         raise UsageError(f"{origin}: not an mlxprobe record: it has no schema version")
     if not 1 <= version <= SCHEMA_VERSION:
@@ -231,7 +238,7 @@ def write(path: Path, data: bytes) -> None:
     temporary: Path | None = None
     try:
         if path.exists() and not path.is_file():
-            path.write_bytes(data)
+            _write_on(path, data)
             return
         target = _target(path)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -247,6 +254,41 @@ def write(path: Path, data: bytes) -> None:
         if temporary:
             temporary.unlink(missing_ok=True)
         raise ProbeError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def without_waiting(name: str, flags: int) -> int:
+    """Open a file; a pipe of that name, which nobody reads, is an error instead of a wait."""
+    return os.open(name, flags | os.O_NONBLOCK, 0o666)
+
+
+def _write_on(path: Path, data: bytes) -> None:
+    """Write to what is no file; a pipe whose reader does not come, or reads nothing, is given up.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    fd = _opened(path)
+    try:
+        rest = memoryview(data)
+        while rest:
+            if not select.select([], [fd], [], IDLE_S)[1]:
+                raise TimeoutError(errno.ETIMEDOUT, f"its reader took nothing for {IDLE_S:g} s")
+            rest = rest[os.write(fd, rest) :]
+    finally:
+        os.close(fd)
+
+
+def _opened(path: Path) -> int:
+    until_s = time.monotonic() + READER_WITHIN_S
+    while True:
+        try:
+            return os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        except OSError as error:
+            if error.errno != errno.ENXIO or not path.is_fifo():
+                raise
+            if time.monotonic() > until_s:
+                raise OSError(errno.ENXIO, "nobody reads this pipe") from None
+        time.sleep(0.05)
 
 
 def _target(path: Path) -> Path:

@@ -12,6 +12,7 @@ HIDDEN = (  # the characters of Unicode's categories Cc, Cf, Cs, Zl and Zp: cont
 )
 _HIDDEN = re.compile(f"[{HIDDEN}]+")
 _HIDDEN_IN_LINES = re.compile(f"(?!\n)[{HIDDEN}]")
+_LONG = re.compile(r"\S{301,}")
 _MARKUP = re.compile(r"<|!(?=\\*\[)")
 MASK = "***"
 _NAMES = r"(?:api|access|private)[-_]?key|secret|passw(?:or)?d|passphrase|token|credentials?|bearer|authorization"
@@ -52,6 +53,11 @@ def escaped(text: str) -> str:
 def shortened(text: str, most: int = 300) -> str:
     """Return a text without its middle where it is longer."""
     return text if len(text) <= most else f"{text[: most // 2]} … {text[-most // 2 :]}"
+
+
+def briefly(text: str, most: int = 2000) -> str:
+    """Return a message without the middle of its long words, as a command line may hold, nor of the rest."""
+    return shortened(_LONG.sub(lambda found: shortened(found[0]), text), most)
 
 
 def inline(text: str) -> str:

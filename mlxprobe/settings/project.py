@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,9 +20,13 @@ _TOO_DEEP = re.compile(rf"(?<![\w-])(?:{_PART}){{{MAX_KEY_PARTS}}}")
 
 
 def project_table(start: Path) -> tuple[Path | None, dict[str, Any]]:
-    """Find [tool.mlxprobe] in the pyproject.toml of `start` or the nearest folder above."""
+    """Find [tool.mlxprobe] in the pyproject.toml of `start` or the nearest folder above.
+
+    Raises:
+        UsageError: something of that name is there, and cannot be read as TOML.
+    """
     files = (folder / "pyproject.toml" for folder in (start, *start.parents))
-    for file in (one for one in files if one.is_file()):
+    for file in filter(os.path.lexists, files):
         found = table_in(_read_toml(file), "tool", str(file)).get("mlxprobe")
         if found is not None:
             return file, table_in({"tool.mlxprobe": found}, "tool.mlxprobe", str(file))
@@ -46,7 +52,10 @@ def _read_toml(file: Path) -> dict[str, Any]:
         import tomli as tomllib
 
     try:
-        if file.stat().st_size > MAX_BYTES:
+        found = file.stat()
+        if not stat.S_ISREG(found.st_mode):  # a pipe, say, which would be waited for
+            raise UsageError(f"{file}: is no file")
+        if found.st_size > MAX_BYTES:
             raise UsageError(f"{file}: is larger than {MAX_BYTES / 1e6:g} MB")
         text = file.read_text(encoding="utf-8")
         if _TOO_DEEP.search(text):

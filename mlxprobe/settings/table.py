@@ -217,4 +217,5 @@ def cache_folder() -> Path:
     """Return the user's cache folder for mlxprobe."""
     if MAC:
         return Path.home() / "Library" / "Caches" / "mlxprobe"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mlxprobe"
+    given = os.environ.get("XDG_CACHE_HOME", "")  # to be ignored where it is relative, as its specification says
+    return (Path(given) if os.path.isabs(given) else Path.home() / ".cache") / "mlxprobe"

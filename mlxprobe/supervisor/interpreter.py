@@ -15,6 +15,7 @@ import msgspec
 
 from mlxprobe.agent.wire.constants import PYTHONS_FILE
 from mlxprobe.schema.errors import DiedImportingError, MissingEnvironmentError, UsageError
+from mlxprobe.schema.metrics import signal_name
 from mlxprobe.schema.observation import Environment
 from mlxprobe.supervisor.child import AGENT
 from mlxprobe.system import MAC
@@ -84,7 +85,9 @@ def describe(python: str = sys.executable, device: str = "") -> Environment:
         died = done.returncode < 0 and -done.returncode != signal.SIGKILL  # that is the system's, out of memory
         raised = DiedImportingError if died else MissingEnvironmentError
         told = f": {last}" if last else ", and said nothing"
-        raise raised(f"{python}: ended with {done.returncode} while importing mlx.core{told}") from None
+        code = done.returncode
+        ending = f"ended by {signal_name(-code)}" if code < 0 else f"ended with {code}"
+        raise raised(f"{python}: {ending} while importing mlx.core{told}") from None
     return msgspec.structs.replace(found, device=device) if device else found
 
 

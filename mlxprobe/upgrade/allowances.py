@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +77,12 @@ def _allowed(one: Comparison, allowances: Sequence[Allowance]) -> Comparison:
     return one
 
 
-def idle(found: Sequence[Comparison], allowances: Sequence[Allowance], *, everything: bool) -> list[str]:
-    """List the allowances that match no program that ran; a project's own only where everything ran."""
+def idle(found: Sequence[Comparison], allowances: Sequence[Allowance], existing: Iterable[str] = ()) -> list[str]:
+    """List the allowances that match no program that ran; a project's own may be for others that are `existing`."""
     names = [one.program for one in found]
+    every = [*names, *existing]
     return [
-        f"{rule.origin}: matches no program that ran, and allows nothing"
+        f"{rule.origin}: matches no program that {'ran' if rule.by_flag else 'there is'}, and allows nothing"
         for rule in allowances
-        if (everything or rule.by_flag) and not fnmatch.filter(names, rule.program)
+        if not fnmatch.filter(names if rule.by_flag else every, rule.program)
     ]

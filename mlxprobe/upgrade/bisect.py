@@ -110,7 +110,8 @@ def span(good: Release, bad: Release, versions: Sequence[str], *, find_fix: bool
     older, newer = (bad, good) if find_fix else (good, bad)
     for end in (older, newer):
         if end.version not in versions:
-            raise UsageError(f"{end.name} is not a release of the index ({versions[0]} to {versions[-1]})")
+            advice = "" if end.version else "; name the release that it is"
+            raise UsageError(f"{end.name} is not a release of the index ({versions[0]} to {versions[-1]}){advice}")
     low, high = versions.index(older.version), versions.index(newer.version)
     if low == high:
         raise UsageError(f"--good and --bad are both {older.name}")
@@ -219,6 +220,8 @@ class BisectRun:
 
 def _cached(file: Path) -> list[ProgramRecord]:
     """Return the rows of earlier runs; rows without a verdict are run again: a missing requirement may exist now."""
+    if not file.is_file():
+        return []
     try:
         rows = msgspec.json.decode(file.read_bytes(), type=list[ProgramRecord], strict=False)
         return [one for one in rows if one.outcome is not Outcome.UNJUDGED]

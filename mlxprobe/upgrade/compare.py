@@ -29,6 +29,7 @@ from mlxprobe.upgrade.metric_comparison import (
 
 CUT = ("timeout", "memory", "")  # endings by a limit; older baselines have no ending
 LOSS_TOLERANCE = 1e-3
+VARIED_RUNS = 5  # of each side, before losses that differ from run to run are told apart
 STEADY_RUNS = 3  # in which a baseline never failed, before a candidate that does so now and then is called worse
 NOT_JUDGED = (Outcome.UNJUDGED, Outcome.SKIPPED)
 NEVER_IMPORTED = "its main process never imported MLX"
@@ -50,7 +51,7 @@ def compare(
         aspects: what counts, by `Difference.what`; all where none is given.
     """
     alike = _outcomes(before) == _outcomes(after)
-    why = uncompared(before, after)
+    why = uncompared(before, after) or ("" if same_machine else _tightened(before, after))
     if not why and not _measured(before, after, aspects, alike=alike, same_machine=same_machine):
         why = f"none of what it compares was measured on both sides: {', '.join(aspects)}"
     if why:
@@ -58,7 +59,8 @@ def compare(
         return Comparison(program=program, differences=(unlike,))
     comparable = ASPECTS if alike else ENDINGS  # half a run has half a run's figures
     found = (one for aspect in comparable for one in aspect(before, after, same_machine))
-    counted = (one for one in found if not aspects or one.what in aspects or one.change is Change.CANNOT_TELL)
+    untold = (Change.CANNOT_TELL, "outcome")  # whatever counts, it was not shown
+    counted = (one for one in found if not aspects or one.what in aspects or (one.change, one.what) == untold)
     return Comparison(program=program, differences=tuple(counted))
 
 
@@ -80,6 +82,22 @@ def uncompared(before: Rows, after: Rows) -> str:
     others = [one for rows, was_cut in zip((before, after), cut, strict=True) for one in rows if not was_cut]
     if any(cut) and not (others and all(one.outcome is Outcome.PASS for one in others)):
         return next(f"ended by a limit: {one.reason}" for one in (*before, *after) if was_limited(one))
+    return ""
+
+
+def _tightened(before: Rows, after: Rows) -> str:
+    """Return the limit that ended a run of the candidate where a record's run had more room; empty where none did.
+
+    Two releases that run here have the same limits. Those of a record may have been wider, and then its pass says
+    nothing of what fits into these. A limit with a basis, measured from the correct loop, is no one's choice.
+    """
+    for one in filter(was_limited, after):
+        for known in (row.limits for row in before if row.limits is not None):
+            now, by_memory = one.limits, one.outcome is Outcome.MEMORY
+            if now is None or (by_memory and now.basis):
+                continue
+            if now.memory_bytes < known.memory_bytes if by_memory else now.timeout_s < known.timeout_s:
+                return f"ended by a limit, narrower than the baseline's: {one.reason}"
     return ""
 
 
@@ -184,8 +202,41 @@ def _loss(before: Rows, after: Rows, same_machine: bool) -> Iterator[Difference]
     change = Change.CHANGED
     if _differ(now, was, fall):
         change = Change.FIXED if now < was else Change.REGRESSION
+    if any(_varies(rows, fall) for rows in (before, after)):
+        yield from _varied_loss(before, after, last, fall)
+        return
     text = f"the loss path diverges from step {apart[0]}; the last third's mean was {was:.5g} and is {now:.5g}"
-    yield Difference(what="loss", change=change, text=text)
+    yield Difference(what="loss", change=change, text=text, suspected=_few(before, after, same_machine))
+
+
+def _varies(rows: Rows, fall: float) -> bool:
+    """Return whether runs of one release have different losses: of a program that sets no seed, say."""
+    first, *others = map(_path, rows)
+    return any(_differ(path[step], first[step], fall) for path in others for step in path.keys() & first.keys())
+
+
+def _varied_loss(before: Rows, after: Rows, last: Sequence[int], fall: float) -> Iterator[Difference]:
+    """Compare losses that differ from run to run: the sides must be further apart than the runs of either are."""
+    old, new = (sorted(_means(rows, last)) for rows in (before, after))
+    if not _differ(old[0], new[-1], fall) and not _differ(old[-1], new[0], fall):
+        return
+    spread = max(old[-1] - old[0], new[-1] - new[0])
+    spans = " and ".join(f"{side[0]:.5g} to {side[-1]:.5g}" for side in (old, new))
+    text = f"the last third's mean loss differs from run to run, baseline and candidate: {spans}"
+    change, few = Change.CANNOT_TELL, False
+    if new[0] - old[-1] > spread or old[0] - new[-1] > spread:
+        change = Change.REGRESSION if new[0] > old[-1] else Change.FIXED
+        few = min(len(old), len(new)) < VARIED_RUNS
+    else:
+        whose = "baseline" if _varies(before, fall) else "candidate"
+        text = f"the {whose}'s own runs differ: {text}; a seed that the program sets makes them comparable"
+    yield Difference(what="loss", change=change, text=text, suspected=few)
+
+
+def _means(rows: Rows, steps: Sequence[int]) -> list[float]:
+    """Return the mean loss of these steps, of every run that has them; infinite where it is not a number."""
+    known = [[path[step] for step in steps if step in path] for path in map(_path, rows)]
+    return [math.inf if math.isnan(found := mean(values)) else found for values in known if values]
 
 
 def _path(one: ProgramRecord) -> dict[int, float]:

@@ -64,14 +64,21 @@ def _not_watched(case: Case) -> Told | None:
         how = f"ended by {signal_name(-seen.exit_code)}" if seen.exit_code and seen.exit_code < 0 else "gone"
         return Outcome.CRASH, f"{how} while it imported MLX"
     if not seen.begun or seen.ended in ("not-started", "unreaped"):
-        failed = next((fact.error for fact, _ in seen.every(AgentFailed)), "")
-        why = failed or last_line(seen.output_tail) or "no word from it"
-        return Outcome.UNJUDGED, f"the agent did not start: {why}"
+        return Outcome.UNJUDGED, _not_begun(seen)
     if seen.garbled:
         return Outcome.UNJUDGED, f"{seen.garbled} of its events made no sense{_first_nonsense(seen)}"
     if seen.ended == "lost":
         return Outcome.UNJUDGED, "its events or its reaper were gone before it had ended"
     return None
+
+
+def _not_begun(seen: Observation) -> str:
+    if seen.ended == "memory":
+        return f"it reached its memory limit of {megabytes(seen.limits.memory_bytes)} before it imported MLX"
+    if seen.ended == "timeout":
+        return f"it reached its time limit of {seen.limits.timeout_s:g} s before it imported MLX"
+    failed = next((fact.error for fact, _ in seen.every(AgentFailed)), "")
+    return f"the agent did not start: {failed or last_line(seen.output_tail) or 'no word from it'}"
 
 
 def _first_nonsense(seen: Observation) -> str:

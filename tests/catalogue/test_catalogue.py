@@ -1,5 +1,6 @@
 """The registry: every scenario and finding is whole, named once, and documented."""
 
+import os
 import re
 from pathlib import Path
 
@@ -141,3 +142,9 @@ def test_expected_outcome(expects: object, mlx: str, device: str, outcome: Outco
 def test_conditions_that_cover_nothing_are_told() -> None:
     with pytest.raises(UsageError, match=r"covers neither MLX 0\.32\.4 nor cpu"):
         expected_outcome({"gpu": Outcome.PASS}, HERE)
+
+
+def test_a_pipe_among_scenarios_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.py")
+    (one,) = discovery.find([str(tmp_path)])[1]
+    assert one.problem == f"{tmp_path / 'pipe.py'}: is no file"

@@ -289,3 +289,10 @@ def test_a_process_that_has_ended_is_wrong_usage_though_its_parent_has_not_asked
     ended.wait()
     assert result.exit_code == 2
     assert f"{ended.pid}: this process has ended" in result.output
+
+
+@pytest.mark.parametrize("pid", [2**31, 10**20 - 1])
+def test_a_number_that_no_process_has_is_told(pid: int) -> None:
+    done = CliRunner().invoke(main, ["attach", str(pid)])
+    assert done.exit_code == 2
+    assert done.output == f"mlxprobe: {pid}: there is no such process; `ps -e` lists all\n"

@@ -201,3 +201,35 @@ def test_run_writes_the_report_and_always_the_latest_record(tmp_path: Path) -> N
     }
     assert json.loads((tmp_path / "reports" / "latest-choice" / "record.json").read_text()) == record
     assert not (tmp_path / "reports" / "latest").exists()  # of a run of everything
+
+
+MISUSES = [
+    (
+        "an option that there is not",
+        ["run", "--nope"],
+        "no such option '--nope'; did you mean one of: '--on', '--open'?",
+    ),
+    ("a file without a name", ["report", ""], "an empty text is no file's name"),
+    ("two of them", ["merge", "", ""], "an empty text is no file's name"),
+    ("a long argument", ["run", "x" * 9000], "unexpected extra argument (xxx"),
+    ("a long command", ["x" * 9000], "no such command 'xxx"),
+    ("many arguments", ["run", *["word"] * 3000], "unexpected extra arguments (word word"),
+    ("a long path", ["report", "x/" * 9000], "cannot be read"),
+]
+
+
+@pytest.mark.parametrize(("words", "told"), [one[1:] for one in MISUSES], ids=[one[0] for one in MISUSES])
+def test_misuse_is_told_in_one_short_sentence(words: list[str], told: str) -> None:
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 2
+    assert told in done.output
+    assert len(done.output.splitlines()) == 1 and len(done.output) < 2100
+    assert ". " not in done.output
+
+
+def test_a_program_in_a_pipe_is_not_isolated(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "train.py")
+    for words in ([str(tmp_path / "train.py")], ["--", "python", str(tmp_path / "train.py")]):
+        done = CliRunner().invoke(main, ["isolate", *words])
+        assert done.exit_code == 2
+        assert "train.py: is a pipe, which can be read once" in done.output

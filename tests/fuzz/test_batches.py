@@ -128,6 +128,14 @@ def test_what_numpy_warns_of_in_any_thread_does_not_reach_the_user(monkeypatch: 
     assert not seen
 
 
+@pytest.mark.parametrize("flag", ["--against", "--candidate"])
+@pytest.mark.parametrize("name", ["", "mlx-lm==1.0", "nonsense"])
+def test_what_names_no_release_is_wrong_usage(flag: str, name: str) -> None:
+    done = CliRunner().invoke(main, ["fuzz", "--programs", "1", flag, name])
+    assert done.exit_code == 2, done.output
+    assert done.output.startswith(f"mlxprobe: {flag}: {name!r} is n") and len(done.output.splitlines()) == 1
+
+
 def test_a_time_that_is_none_is_refused() -> None:
     done = CliRunner().invoke(main, ["fuzz", "--for", "soon"])
     assert done.exit_code == 2

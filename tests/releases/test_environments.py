@@ -1,6 +1,7 @@
 """Environments from a wheel index of our own: no network, and a build is whole or not there."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -386,3 +387,76 @@ def test_the_key_differs_with_what_decides_the_contents() -> None:
 def test_a_message_of_uv_keeps_its_letters() -> None:
     drawn = "  × No solution found:\n  ╰─▶ tinygrad.whl is not in the index\n\n  hint: nothing is pinned\n"
     assert installing.plain(drawn) == "No solution found: tinygrad.whl is not in the index nothing is pinned"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mlxprobe.json", "bin/python"])
+def test_a_pipe_in_an_environment_is_damage_and_not_waited_for(name: str, index: Path) -> None:
+    here = provide(ONE)
+    file = Path(here.executable).parents[1] / name
+    file.unlink()
+    os.mkfifo(file)
+    assert environments._ready(file.parents[name.count("/")]) is None
+    assert [one.python for one in environments.installed()] == ["" if name == "mlxprobe.json" else here.python]
+    assert provide(ONE) == here and file.is_file()
+
+
+def test_a_pipe_in_place_of_a_lock_is_told(index: Path) -> None:
+    environments.root().mkdir(parents=True)
+    os.mkfifo(environments.root() / f".{environments.key_of(ONE)}.lock")
+    with pytest.raises(ProbeError, match="cannot be written"):
+        provide(ONE)
+
+
+UNREACHED = [
+    ("refused", "http://127.0.0.1:9/", "Connection refused"),
+    ("no such host", "https://no.such.host.invalid/", "Name or service not known"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("address", "why"), [one[1:] for one in UNREACHED], ids=[one[0] for one in UNREACHED])
+def test_an_index_that_cannot_be_reached_is_not_one_without_mlx(
+    address: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "RETRIES", ("--retries", "1"))
+    for name, value in {"PIP_INDEX_URL": address, "PIP_CONFIG_FILE": os.devnull, "PIP_NO_CACHE_DIR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ProbeError, match="the package index cannot be reached: ") as caught:
+        index.listed()
+    assert why in str(caught.value) or "resolution" in str(caught.value)
+
+
+NO_SOLUTION = (
+    "No solution found: Because there is no version of mlx[cpu]==1.0.0 (e.g., `x`) and you require it, your "
+    "requirements are unsatisfiable. Packages are what they are. And so on."
+)
+UVS_WORDS = [
+    ("the first sentence", NO_SOLUTION, "", "mlx 1.0.0 cannot be installed: " + NO_SOLUTION.partition(". Pack")[0]),
+    ("asked to be offline", NO_SOLUTION, "1", f"mlx 1.0.0 cannot be installed: {index.OFFLINE_TOLD}"),
+    ("offline by its configuration", f"{NO_SOLUTION} the network was disabled.", "",
+     f"mlx 1.0.0 cannot be installed: {index.OFFLINE_TOLD}"),
+    ("another failure while offline", "Failed to write", "1", "mlx 1.0.0 cannot be installed: Failed to write"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "offline", "told"), [one[1:] for one in UVS_WORDS], ids=[one[0] for one in UVS_WORDS])
+def test_what_is_told_of_what_uv_says(
+    said: str, offline: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_OFFLINE", offline)
+    monkeypatch.setattr(errand, "run", lambda order, *_: (0, "") if "venv" in order else (1, said))
+    with pytest.raises(ProbeError) as caught:
+        installing.install(tmp_path, ONE, (), -1)
+    assert str(caught.value) == told
+
+
+def test_a_signal_that_ends_uv_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(errand, "run", lambda *_: (-signal.SIGXFSZ, ""))
+    with pytest.raises(ProbeError, match="uv pip was ended by SIGXFSZ"):
+        installing.uv("pip", "install")
+
+
+def test_the_address_of_a_wheel_keeps_its_slashes() -> None:
+    with pytest.raises(UsageError, match=r"^https://example\.org/mlx-1\.0-py3-none-any\.whl: is an address"):
+        parse("https://example.org/mlx-1.0-py3-none-any.whl", list)

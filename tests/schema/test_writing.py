@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from mlxprobe.schema.errors import ProbeError
+from mlxprobe.schema import record_io
+from mlxprobe.schema.errors import ProbeError, UsageError
 from mlxprobe.schema.record_io import check_writable, write
 
 
@@ -62,3 +65,41 @@ def test_a_long_name_is_written(tmp_path: Path) -> None:
     file = tmp_path / ("x" * 250 + ".json")
     write(file, b"new")
     assert file.read_bytes() == b"new"
+
+
+def test_a_pipe_that_nobody_reads_is_given_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ProbeError, match="pipe: cannot be written: nobody reads this pipe"):
+        record_io.write(tmp_path / "pipe", b"x")
+
+
+def test_a_pipe_whose_reader_stops_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record_io, "IDLE_S", 0.1)
+    os.mkfifo(tmp_path / "pipe")
+    fd = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    with pytest.raises(ProbeError, match="its reader took nothing"):
+        record_io.write(tmp_path / "pipe", b"x" * 10**6)
+    os.close(fd)
+
+
+def test_a_pipe_with_a_reader_gets_everything(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit((tmp_path / "pipe").read_bytes)
+        record_io.write(tmp_path / "pipe", b"x" * 10**6)
+        assert read.result() == b"x" * 10**6
+
+
+def test_json_that_its_layout_would_make_too_large_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    value = {"losses": [{"step": k} for k in range(100)]}
+    most = len(record_io.json_text(value)) - 1
+    assert "\n  " in record_io.json_text(value)
+    monkeypatch.setattr(record_io, "MOST_BYTES", most)
+    told = record_io.json_text(value)
+    assert len(told) < most and "\n" not in told.strip()
+    assert msgspec.json.decode(told) == value
+
+
+def test_a_matrix_in_place_of_a_record_is_called_one() -> None:
+    with pytest.raises(UsageError, match="x: a matrix of several records"):
+        record_io.decode(b'{"schema_version": 1, "records": []}', "x")

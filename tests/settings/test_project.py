@@ -1,6 +1,8 @@
 """Whatever [tool.mlxprobe] holds is used or refused in one sentence, which names the file and the key."""
 
 import math
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -152,3 +154,27 @@ def test_any_table_is_used_or_refused_in_one_sentence(rows: dict[str, Any]) -> N
     assert all(limit is None or (math.isfinite(limit) and 0 < limit <= 36e6) for limit in limits)
     assert 1 <= found.jobs <= 64
     assert found.memory is None or 0 < found.memory <= 2**50
+
+
+def linked(target: str) -> Callable[[Path], None]:
+    return lambda file: file.symlink_to(target)
+
+
+NO_FILES: list[tuple[str, Callable[[Path], None], str]] = [
+    ("a pipe", os.mkfifo, "is no file"),
+    ("a folder", Path.mkdir, "is no file"),
+    ("a device without an end", linked("/dev/zero"), "is no file"),
+    ("a link to itself", linked("pyproject.toml"), "cannot be read: Too many levels of symbolic links"),
+    ("a link to nothing", linked("gone"), "cannot be read: No such file or directory"),
+]
+
+
+@pytest.mark.parametrize(("make", "words"), [one[1:] for one in NO_FILES], ids=[one[0] for one in NO_FILES])
+def test_what_is_no_file_is_refused_and_not_waited_for(
+    make: Callable[[Path], None], words: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "pyproject.toml"
+    make(file)
+    with pytest.raises(UsageError) as caught:
+        project_table(tmp_path)
+    assert str(caught.value) == f"{file}: {words}"

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mlxprobe.schema.errors import UsageError
+from mlxprobe.settings import table
 from mlxprobe.settings.table import resolve
 from mlxprobe.settings.validators import seconds, size
 
@@ -96,3 +97,13 @@ def test_seconds(text: object, value: float) -> None:
 @pytest.mark.parametrize(("text", "value"), [("4GB", 4e9), ("512MiB", 2**29), ("40%", 0.4), ("1000", 1000)])
 def test_size(text: str, value: float) -> None:
     assert size(text) == value
+
+
+def test_a_relative_cache_folder_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "MAC", False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for given in ("cache", "./cache", ""):
+        monkeypatch.setenv("XDG_CACHE_HOME", given)
+        assert table.cache_folder() == tmp_path / ".cache" / "mlxprobe"
+    monkeypatch.setenv("XDG_CACHE_HOME", "/there")
+    assert table.cache_folder() == Path("/there/mlxprobe")

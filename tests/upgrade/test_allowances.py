@@ -67,15 +67,15 @@ def rule(program: str, *, by_flag: bool = False) -> Allowance:
 
 
 IDLE = [
-    ("what ran is quiet", rule("a/b"), True, 0),
-    ("a glob that fits is quiet", rule("a/*", by_flag=True), False, 0),
-    ("a project's line that fits nothing of everything", rule("gone/b"), True, 1),
-    ("a project's line that fits nothing of a choice is quiet", rule("gone/b"), False, 0),
-    ("a flag that fits nothing of a choice", rule("gone/b", by_flag=True), False, 1),
+    ("what ran is quiet", rule("a/b"), "there is", 0),
+    ("a glob that fits is quiet", rule("a/*", by_flag=True), "ran", 0),
+    ("a project's line that fits nothing that there is", rule("gone/b"), "there is", 1),
+    ("a project's line that fits what was not chosen is quiet", rule("other/*"), "there is", 0),
+    ("a flag that fits what was not chosen", rule("other/*", by_flag=True), "ran", 1),
 ]
 
 
-@pytest.mark.parametrize(("one", "everything", "count"), [case[1:] for case in IDLE], ids=[case[0] for case in IDLE])
-def test_what_fits_no_program_is_told(one: Allowance, everything: bool, count: int) -> None:
-    told = idle([BOTH], [one], everything=everything)
-    assert told == ["somewhere: matches no program that ran, and allows nothing"] * count
+@pytest.mark.parametrize(("one", "words", "count"), [case[1:] for case in IDLE], ids=[case[0] for case in IDLE])
+def test_what_fits_no_program_is_told(one: Allowance, words: str, count: int) -> None:
+    told = idle([BOTH], [one], ["a/b", "other/c"])
+    assert told == [f"somewhere: matches no program that {words}, and allows nothing"] * count

@@ -2,14 +2,16 @@
 
 import math
 import random
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from making import record_row
 
 from mlxprobe.schema.enums import Outcome, Severity
-from mlxprobe.schema.observation import MlxSample, Raised, Reading, Sample
+from mlxprobe.schema.observation import Limits, MlxSample, Raised, Reading, Sample
 from mlxprobe.schema.record import Finding, ProgramRecord
 from mlxprobe.upgrade.compare import compare
 from mlxprobe.upgrade.diff import Change, Comparison
@@ -71,13 +73,26 @@ CASES = [
     ("a finding lost", [record_row(findings=(LEAK,))] * 2, [PASS] * 2, Change.FIXED),
     ("a note gained", [PASS] * 2, [record_row(findings=(NOTE,))] * 2, Change.CHANGED),
     ("a finding of some runs only", [PASS] * 3, [record_row(findings=(LEAK,)), PASS, PASS], Change.SAME),
-    ("a loss path that ends higher", [with_losses(4, 3, 2)], [with_losses(4, 3.1, 2.5)], Change.REGRESSION),
-    ("the largest losses that there are", [with_losses(4, *[1e308] * 9)], [with_losses(4, *[1.5e308] * 9)],
+    ("a loss path that ends higher", [with_losses(4, 3, 2)] * 2, [with_losses(4, 3.1, 2.5)] * 2, Change.REGRESSION),
+    ("the same in one run is a suspicion", [with_losses(4, 3, 2)], [with_losses(4, 3.1, 2.5)], Change.SAME),
+    ("losses that differ from run to run", [with_losses(4, 3, 2), with_losses(4, 2, 3)],
+     [with_losses(4, 3.1, 2.5), with_losses(4, 3.1, 3.5)], Change.CANNOT_TELL),
+    ("a candidate whose losses differ from run to run", [with_losses(4, 3, 2)] * 2,
+     [with_losses(4, 3.1, 2.1), with_losses(4, 3.1, 3.5)], Change.CANNOT_TELL),
+    ("paths that differ from run to run, and end alike", [with_losses(4, 3, 2), with_losses(4, 2.5, 2)],
+     [with_losses(4, 3.2, 2), with_losses(4, 3.4, 2)], Change.SAME),
+    ("far above what differs from run to run", [with_losses(4, 3, 2 + k / 10) for k in range(5)],
+     [with_losses(4, 3, 7 + k / 10) for k in range(5)], Change.REGRESSION),
+    ("far above it in few runs is a suspicion", [with_losses(4, 3, 2 + k / 10) for k in range(2)],
+     [with_losses(4, 3, 7 + k / 10) for k in range(2)], Change.SAME),
+    ("far below it", [with_losses(4, 3, 7 + k / 10) for k in range(5)],
+     [with_losses(4, 3, 2 + k / 10) for k in range(5)], Change.FIXED),
+    ("the largest losses that there are", [with_losses(4, *[1e308] * 9)] * 2, [with_losses(4, *[1.5e308] * 9)] * 2,
      Change.REGRESSION),
-    ("infinite losses of both signs", [with_losses(4, 4, 4, 4, math.inf, -math.inf)],
-     [with_losses(4, 4, 4, 4, 3, 3)], Change.REGRESSION),
-    ("a loss path that ends lower", [with_losses(4, 3, 2)], [with_losses(4, 2.9, 1.5)], Change.FIXED),
-    ("a loss path that ends where it did", [with_losses(4, 3, 2)], [with_losses(4, 3.1, 2)], Change.CHANGED),
+    ("infinite losses of both signs", [with_losses(4, 4, 4, 4, math.inf, -math.inf)] * 2,
+     [with_losses(4, 4, 4, 4, 3, 3)] * 2, Change.REGRESSION),
+    ("a loss path that ends lower", [with_losses(4, 3, 2)] * 2, [with_losses(4, 2.9, 1.5)] * 2, Change.FIXED),
+    ("a loss path that ends where it did", [with_losses(4, 3, 2)] * 2, [with_losses(4, 3.1, 2)] * 2, Change.CHANGED),
     ("what is left of a loss once all is learned", [with_losses(4, 1, 3e-7)], [with_losses(4, 1, 5e-7)], Change.SAME),
     ("a loss path within the tolerance", [with_losses(4, 3)], [with_losses(4, 3.001)], Change.SAME),
     ("NaN where NaN was", [with_losses(4, float("nan"))], [with_losses(4, float("nan"))], Change.SAME),
@@ -111,6 +126,41 @@ def test_across_machines_time_and_resident_memory_are_advice_and_outcomes_decide
     assert slower.change is Change.SAME
     assert slower.differences[0].advice
     assert compare("toy", [PASS], [ERROR] * 2, same_machine=False).change is Change.REGRESSION
+
+
+def test_losses_that_differ_from_run_to_run_count_only_where_losses_do() -> None:
+    before, after = [with_losses(4, 3, 2), with_losses(4, 2, 3)], [with_losses(4, 3, 4), with_losses(4, 2, 1)]
+    told = compare("toy", before, after)
+    assert "the baseline's own runs differ" in told.differences[0].text
+    assert compare("toy", before, after, aspects=("outcome", "peak")).change is Change.SAME
+
+
+def limited(limit: Limits, outcome: Outcome, ended: str) -> ProgramRecord:
+    return record_row(outcome, as_expected=outcome is Outcome.PASS, ended=ended, limits=limit)
+
+
+WIDE = Limits(stall_s=9, startup_s=9, timeout_s=60, memory_bytes=10**9)
+NARROWED = [
+    ("a narrower memory limit", {"memory_bytes": 10**7}, Outcome.MEMORY, Change.CANNOT_TELL),
+    ("a narrower time limit", {"timeout_s": 6}, Outcome.SLOW, Change.CANNOT_TELL),
+    ("the same limits", {}, Outcome.MEMORY, Change.REGRESSION),
+    ("the same time", {"memory_bytes": 10**7}, Outcome.SLOW, Change.REGRESSION),
+    ("measured from the correct loop", {"memory_bytes": 10**7, "basis": "2 ×"}, Outcome.MEMORY, Change.REGRESSION),
+]
+
+
+@pytest.mark.parametrize(
+    ("limits", "outcome", "change"), [one[1:] for one in NARROWED], ids=[one[0] for one in NARROWED]
+)
+def test_a_limit_that_a_record_did_not_have_says_nothing_of_a_release(
+    limits: dict[str, Any], outcome: Outcome, change: Change
+) -> None:
+    before = limited(WIDE, Outcome.PASS, "exited")
+    ended = "memory" if outcome is Outcome.MEMORY else "timeout"
+    after = limited(msgspec.structs.replace(WIDE, **limits), outcome, ended)
+    told = compare("toy", [before], [after] * 3, same_machine=False)
+    assert told.change is change
+    assert ("ended by a limit" in told.differences[0].text) is (change is Change.CANNOT_TELL)
 
 
 def test_only_the_named_aspects_count() -> None:

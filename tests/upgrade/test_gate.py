@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from making import HERE
 from watching import GUARD_S
@@ -67,6 +68,21 @@ COUNTS = [
 @pytest.mark.parametrize(("found", "told"), [case[1:] for case in COUNTS], ids=[case[0] for case in COUNTS])
 def test_the_answer_counts(found: list[Comparison], told: str) -> None:
     assert answer(report(*found)) == f"mlx 0.31.2 → mlx 0.32.4: {told}"
+
+
+EVIL = "libmlx.so: \x1b[31m\n::error::injected\x1b]0;t\x07"
+
+
+@pytest.mark.parametrize("form", GATE_FORMATS)
+@pytest.mark.parametrize("field", ["problem", "skipped", "notes", "comparisons", "candidate"])
+def test_no_text_of_others_begins_a_line_or_steers_a_terminal(field: str, form: str) -> None:
+    worse = Comparison(program=f"a/{EVIL}", differences=(msgspec.structs.replace(WORSE, text=EVIL),), allowed=EVIL)
+    given = {"notes": (EVIL,), "comparisons": (worse,)}.get(field, EVIL)
+    told = GATE_FORMATS[form](msgspec.structs.replace(report(), **{field: given}))
+    assert "\x1b" not in told and "\x07" not in told
+    assert not any(line.startswith("::error::") for line in told.splitlines())
+    if form in ("text", "github") and field != "notes":
+        assert len(told.splitlines()) <= 4
 
 
 def test_annotations_are_escaped() -> None:

@@ -1,6 +1,7 @@
 """How gates and bisections end, without another release of MLX: a record, or an index of our own, is the other side."""
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -74,7 +75,8 @@ ALLOWING = [
     ("another aspect", ["--allow", f"{PROGRAM}:time=known"], "", 1, "1 regression"),
     ("a program that did not run", ["--allow", "gone/*=known"], "", 1, "gone/*=known: matches no program that ran"),
     ("the project allows it", [], f'"{PROGRAM}:outcome" = "known there"', 0, "allowed: known there"),
-    ("the project's line for another program is quiet", [], '"gone/*" = "known"', 1, "1 regression"),
+    ("the project's line for another program is quiet", [], '"broadcast-blow-up/*" = "known"', 1, "1 regression"),
+    ("the project's line for no program", [], '"gone/*" = "known"', 1, "'gone/*': matches no program that there is"),
 ]
 
 
@@ -196,6 +198,62 @@ def test_a_candidate_that_is_no_python_is_told_on_stderr(project: Path) -> None:
     assert done.stderr == "mlxprobe: /bin/true: ended with 0 while importing mlx.core, and said nothing\n"
 
 
+UNDONE = [
+    ("a release of another package", ["--candidate", "mlx-lm==1.0"]),
+    ("a wheel that is gone", ["--candidate", "./gone-1-py3-none-any.whl"]),
+    ("a baseline that is gone", ["--baseline", "gone.json"]),
+    ("an option's value", ["--random", "0"]),
+    ("an option that there is not", ["--nope"]),
+    ("a setting's value", ["--timeout", "soon"]),
+    ("a file that cannot be written", ["--output", "old.json/report"]),
+    ("no command", ["--"]),
+    ("an empty command", ["--", ""]),
+]
+
+
+@pytest.mark.parametrize("flags", [one[1] for one in UNDONE], ids=[one[0] for one in UNDONE])
+def test_what_keeps_a_gate_from_its_work_is_annotated(flags: list[str], project: Path) -> None:
+    done = gate("--format", "github", *flags)
+    assert done.exit_code == 2, done.output
+    (line,) = done.stdout.splitlines()
+    assert line == f"::error title=mlxprobe gate::{done.stderr.removeprefix('mlxprobe: ').rstrip()}"
+    assert gate(*flags).stdout == ""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device here")
+@pytest.mark.parametrize("form", ["text", "github"])
+def test_a_report_that_cannot_be_written_is_no_pass(form: str, project: Path) -> None:
+    done = gate("--allow", f"{PROGRAM}=known", "--format", form, "--output", "/dev/full")
+    assert done.exit_code == 2, done.output
+    assert "no regression" not in done.stdout
+    assert "no verdict: /dev/full: cannot be written: No space left on device" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("::error title=mlxprobe gate::/dev/full") is (form == "github")
+
+
+UNSEEDED = """import random
+import mlx.core as mx, mlx.nn as nn, mlx.optimizers as optim
+mx.random.seed(random.randrange(10**9))
+model, optimizer = nn.Linear(4, 1), optim.SGD(learning_rate=0.05)
+step = nn.value_and_grad(model, lambda model, x, y: ((model(x) - y) ** 2).mean())
+for _ in range(9):
+    x = mx.random.normal((32, 4))
+    loss, gradients = step(model, x, x.sum(1, keepdims=True))
+    optimizer.update(model, gradients)
+    mx.eval(model.parameters(), loss)
+    print(loss.item())
+"""
+
+
+@pytest.mark.slow
+def test_a_program_without_a_seed_does_not_differ_from_itself(project: Path) -> None:
+    (project / "train.py").write_text(UNSEEDED)
+    here = f"python={sys.executable}"
+    done = CliRunner().invoke(main, ["gate", "--baseline", here, "--candidate", here, "--", "python", "train.py"])
+    assert done.exit_code == 2, done.output
+    assert "own runs differ" in done.stdout
+
+
 TRAIN = "import mlx.core as mx\nprint(mx.ones(3).sum().item())\n"
 PROGRAMS = [
     ("never imports MLX", "print('done')", [], "its main process never imported MLX"),
@@ -311,6 +369,7 @@ ENDS = [
     ("swapped", ["--good", "0.32.0", "--bad", "0.31.2"], "wrong way round: swap them, or use --find-fix"),
     ("a fix, swapped", ["--good", "0.31.2", "--bad", "0.32.0", "--find-fix"], "leave --find-fix out"),
     ("an interpreter", ["--good", "current", "--bad", "0.32.0"], "current is not a release of the index"),
+    ("nonsense", ["--good", "0.31.2", "--bad", "nonsense"], "--bad: 'nonsense' is not a release, such as 0.31.2"),
 ]
 
 
@@ -392,3 +451,13 @@ def test_why_a_scenario_that_is_asked_for_cannot_be_read_is_told(project: Path) 
     done = CliRunner().invoke(main, order)
     assert done.exit_code == 2, done.output
     assert "spoilt.py:1: invalid syntax" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_step_summary_that_cannot_be_written_is_no_pass(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(project / "summary")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(project / "summary"))
+    done = gate("--allow", f"{PROGRAM}=known", "--format", "github")
+    assert done.exit_code == 2, done.output
+    assert "no regression" not in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("::error title=mlxprobe gate::GITHUB_STEP_SUMMARY: ")

@@ -193,6 +193,13 @@ observations = st.builds(
 )
 
 
+@pytest.mark.parametrize(("ended", "limit"), [("timeout", "time limit of 60 s"), ("memory", "memory limit of 1000 MB")])
+def test_a_limit_that_ended_a_program_before_it_imported_mlx_is_named(ended: str, limit: str) -> None:
+    verdict = judge(seen(begun=False, ended=ended, exit_code=-9), (), ANY)
+    assert verdict.outcome is Outcome.UNJUDGED
+    assert verdict.reason == f"it reached its {limit} before it imported MLX"
+
+
 @given(observations, st.one_of(st.none(), observations), st.sampled_from(list(Role)))
 def test_every_observation_gives_exactly_one_outcome(
     observation: Observation, baseline: Observation | None, role: Role
