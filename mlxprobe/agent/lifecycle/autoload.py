@@ -16,7 +16,7 @@ from mlxprobe.agent.introspection.code_ownership import AGENT
 from mlxprobe.agent.lifecycle import main
 from mlxprobe.agent.lifecycle.agent import Agent
 from mlxprobe.agent.lifecycle.child_exits import HOLDERS
-from mlxprobe.agent.lifecycle.exit_status import Leaving
+from mlxprobe.agent.lifecycle.exit_status import Leaving, last_shown
 from mlxprobe.agent.patching import import_hooks
 from mlxprobe.agent.patching.interrupts import Quietly
 from mlxprobe.agent.patching.patches import Patches
@@ -147,15 +147,16 @@ def end(agent: Agent, patches: Patches, leaving: Leaving) -> None:
     written then, and `__del__` runs.
     """
     try:
-        finish(agent, leaving.code)
+        finish(agent, leaving)
         with agent.recorder.carefully():
             release(agent, patches)
             leaving.undo()
     except BaseException:  # of a signal handler of the program's, which nothing outside of this call could catch
-        pass
+        with contextlib.suppress(BaseException):
+            _say_goodbye(agent, leaving)
 
 
-def finish(agent: Agent, code: int | None = None) -> None:
+def finish(agent: Agent, leaving: Leaving | None = None) -> None:
     """Send what is known at the end of the process, and its exit code; nothing in a fork."""
     if bound.getpid() != agent.pid:
         return
@@ -164,11 +165,18 @@ def finish(agent: Agent, code: int | None = None) -> None:
     with agent.recorder.carefully():
         agent.wait_for_ending()
     with agent.recorder.carefully():
-        error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
-        if isinstance(error, BaseException):
-            main.send_exception(error, agent.channel)
-        else:
-            agent.channel.send("end", code=code)
+        _say_goodbye(agent, leaving)
+
+
+def _say_goodbye(agent: Agent, leaving: Leaving | None) -> None:
+    """Send the last word: the exception that ends the program, or its exit code."""
+    if bound.getpid() != agent.pid:
+        return
+    error = leaving.error if leaving is not None else last_shown()
+    if isinstance(error, BaseException):
+        main.send_exception(error, agent.channel)
+    else:
+        agent.channel.send("end", code=leaving.code if leaving is not None else None)
 
 
 def release(agent: Agent, patches: Patches) -> None:
