@@ -94,8 +94,8 @@ def judged(seen: Observation, together: Sequence[Finding] = (), unwatched: str =
         seen = msgspec.structs.replace(seen, finished=True)  # by os._exit, or without MLX
     name = Path(seen.program).name
     if not seen.begun and not died_importing(seen):
-        failed = next((fact.error for fact, _ in seen.every(AgentFailed)), "")
-        why = f"mlxprobe could not be loaded into it ({failed})" if failed else unwatched
+        error = next((fact.error for fact, _ in seen.every(AgentFailed)), "")
+        why = f"mlxprobe could not be loaded into it ({error})" if error else unwatched
         reason = f"{why or UNSEEN.get(seen.ended, 'MLX was not imported')}; nothing was watched"
         verdict = Verdict(outcome=Outcome.UNJUDGED, reason=reason, as_expected=False)
         return rated(row(seen, (), verdict, None, known, program=name))
