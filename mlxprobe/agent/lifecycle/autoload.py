@@ -20,6 +20,7 @@ from mlxprobe.agent.lifecycle.exit_status import Leaving, last_shown
 from mlxprobe.agent.patching import import_hooks
 from mlxprobe.agent.patching.interrupts import Quietly
 from mlxprobe.agent.patching.patches import Patches
+from mlxprobe.agent.patching.signatures import like
 from mlxprobe.agent.patching.temporary_patches import Loans
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wire.channel import Channel, identity, lifted
@@ -94,16 +95,19 @@ def show_tracebacks_without_us() -> None:
     """
     shown, shown_of_thread, shown_of_ignored = sys.excepthook, threading.excepthook, sys.unraisablehook
 
+    @like(shown)
     def show(kind: type[BaseException], error: BaseException, trace: Any) -> None:
         with contextlib.suppress(Exception):  # exceptions of any kind
             cut(error)
         shown(kind, error, error.__traceback__ if error is not None else trace)
 
+    @like(shown_of_thread)
     def show_of_thread(args: Any) -> None:
         with contextlib.suppress(Exception):
             cut(args.exc_value)
         shown_of_thread(args)
 
+    @like(shown_of_ignored)
     def show_ignored(args: Any) -> None:
         try:
             cut(args.exc_value)
