@@ -175,7 +175,8 @@ def figures(one: ProgramRecord) -> str:
     none = "in the first training step" if first else "no training step"
     complete = " complete" * (one.outcome is Outcome.HANG)  # of the next, the update may be made
     steps = one.sheet.updates if one.sheet.by_hand else one.steps  # without an optimizer gradient calls are counted
-    parts = [f"{counted(steps, 'step')}{complete}" if steps else none]
+    least = "at least " * (one.is_cut_off and not complete)
+    parts = [f"{least}{counted(steps, 'step')}{complete}" if steps else none]
     if one.step_s:
         parts.append(f"{duration(usual_s(one.step_s))} a step")
     if one.worst_step and one.steps > 1:

@@ -105,8 +105,8 @@ def _warm(one: Optimizer) -> str:
 
 
 def _at_least(one: ProgramRecord) -> str:
-    """Say that the update of the step that hangs is not counted."""
-    return "at least " if one.outcome is Outcome.HANG and one.sheet.updates else ""
+    """Say that the update of the step that hangs is not counted, nor what came right before a crash or a signal."""
+    return "at least " if (one.outcome is Outcome.HANG or one.is_cut_off) and one.sheet.updates else ""
 
 
 def _updates(sheet: Sheet) -> str:

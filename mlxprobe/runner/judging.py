@@ -12,6 +12,7 @@ import msgspec
 from mlxprobe.diagnosis import diagnose_ranks, examined, unchecked
 from mlxprobe.diagnosis.ranks.rank_progress import unwatched
 from mlxprobe.diagnosis.ranks.rank_status import named
+from mlxprobe.protocol.facts.work import AgentFailed
 from mlxprobe.runner.finding_filter import quoted
 from mlxprobe.runner.programs import without_module
 from mlxprobe.schema.enums import Outcome
@@ -93,7 +94,9 @@ def judged(seen: Observation, together: Sequence[Finding] = (), unwatched: str =
         seen = msgspec.structs.replace(seen, finished=True)  # by os._exit, or without MLX
     name = Path(seen.program).name
     if not seen.begun and not died_importing(seen):
-        reason = f"{unwatched or UNSEEN.get(seen.ended, 'MLX was not imported')}; nothing was watched"
+        error = next((fact.error for fact, _ in seen.every(AgentFailed)), "")
+        why = f"mlxprobe could not be loaded into it ({error})" if error else unwatched
+        reason = f"{why or UNSEEN.get(seen.ended, 'MLX was not imported')}; nothing was watched"
         verdict = Verdict(outcome=Outcome.UNJUDGED, reason=reason, as_expected=False)
         return rated(row(seen, (), verdict, None, known, program=name))
     findings, failed = examined(seen, together)

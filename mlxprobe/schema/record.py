@@ -238,6 +238,13 @@ class ProgramRecord(Value, frozen=True):
         return self.outcome in (Outcome.PASS, Outcome.UNHEALTHY)
 
     @property
+    def is_cut_off(self) -> bool:
+        """Whether a signal or a crash ended it: of its last moments, the last steps too, nothing may have arrived."""
+        if self.finished or self.raised is not None or self.ended in ("running", "enough"):
+            return False
+        return self.exit_code < 0 if self.exit_code is not None else self.outcome is Outcome.CRASH
+
+    @property
     def expected(self) -> Outcome:
         """The outcome that speaks for it: a user's program is expected to pass."""
         return self.expects or Outcome.PASS

@@ -48,6 +48,7 @@ def observed(watcher: Watcher, log: EventLog, ended: str) -> Observation:
     lives_on = log.process.pid in {pid for pid, _ in child.running}
     how = "running" if lives_on else ended if alone else _ended(watcher, log, ended)
     stacks = watcher.stacks.crash(log.process.pid or child.pid)
+    shown = log.raised is not None and code == 0 and how == "exited"  # by a console: it has ended nothing
     return Observation(
         program=watcher.program.name,
         limits=watcher.limits,
@@ -55,7 +56,7 @@ def observed(watcher: Watcher, log: EventLog, ended: str) -> Observation:
         ended=how,
         exit_code=None if lives_on else code,
         begun=log.begun,
-        finished=log.finished,
+        finished=log.finished or shown,
         mlx=log.mlx,
         garbled=(watcher.processes.garbled + bool(child.unfinished_events())) if leads else 0,
         wall_s=(child.exited_s or time.monotonic()) - child.started_s,
@@ -64,7 +65,7 @@ def observed(watcher: Watcher, log: EventLog, ended: str) -> Observation:
         finished_s=log.finished_s,
         longest_silence_s=watcher.longest_s,
         silence=_silence(watcher, log, how, alone=alone),
-        raised=log.raised,
+        raised=None if shown else log.raised,
         steps=tuple(log.steps),
         losses=tuple(sorted(log.losses, key=lambda one: one.step)),  # those of a list are read late
         samples=tuple(watcher.tree.samples) if alone else own_samples(watcher, log),

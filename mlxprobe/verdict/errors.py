@@ -39,7 +39,10 @@ def in_log(looked: Looked) -> tuple[Upstream, ...]:
 def _unheard(seen: Observation) -> Iterator[Remark]:
     """Tell where the words of an abort stand that nobody but the terminal has got."""
     if seen.exit_code == -signal.SIGABRT and seen.raised is None and not seen.output_tail:
-        message = 'its last words are on its stderr, which mlxprobe does not see: `mlxprobe explain "THESE WORDS"`'
+        message = (
+            "what it said of that, if anything, is on its stderr, which mlxprobe does not see: "
+            '`mlxprobe explain "THESE WORDS"`'
+        )
         yield Remark(name="aborted", message=message, grave=False)
 
 

@@ -146,3 +146,13 @@ def test_generated_code_is_a_place_only_where_there_is_no_other(packages: str) -
 @pytest.mark.parametrize("name", ["stdlib", "platstdlib", "purelib", "platlib", "scripts"])
 def test_a_folder_of_this_python_is_the_one_that_sysconfig_names(name: str) -> None:
     assert code_ownership.installed(name) == sysconfig.get_path(name)
+
+
+def test_functions_of_python_that_the_program_has_replaced_fail_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def mocked(*_: object, **__: object) -> None:
+        raise OSError("mocked")
+
+    roots = Roots()
+    for name in ("lstat", "readlink", "fspath"):
+        monkeypatch.setattr(f"os.{name}", mocked)
+    assert roots.whose("/home/me/train.py") == OWN

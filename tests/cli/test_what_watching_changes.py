@@ -51,7 +51,8 @@ def made_by_us(owner):
     return sorted(name for name, one in code.items() if "mlxprobe" in getattr(one, "co_filename", ""))
 
 def described(owner):
-    return {n: (getattr(f, "__name__", ""), f.__doc__, f.__module__) for n, f in vars(owner).items() if callable(f)}
+    told = ("__name__", "__qualname__", "__doc__", "__module__")
+    return {n: [getattr(f, one, "") for one in told] for n, f in vars(owner).items() if callable(f)}
 
 def signature(function):
     try:
@@ -78,6 +79,7 @@ print(json.dumps({
     "trace": [sys.gettrace() is None, sys.getprofile() is None, threading.gettrace() is None], "low": sorted(low)[:3],
     "handlers": {one.name: str(signal.getsignal(one)) for one in signal.Signals},
     "builtins": made_by_us(builtins), "mlxprobe": [name for name in sys.modules if name.startswith("mlxprobe")],
+    "names of Python's": [described(one) for one in (os, sys, threading, subprocess.Popen)],
     "names": [described(one) for one in (mx, mx.array, nn, nn.losses, nn.Module, nn.Linear, optim.Optimizer)],
     "signatures": {n: signature(f) for one in (nn, nn.losses, optim) for n, f in vars(one).items() if callable(f)},
     "types of mlx.core": kinds(mx), "types of mx.array": kinds(mx.array),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
+from making import watched_row
 
 from mlxprobe.reports import diagnosis, summary
 from mlxprobe.schema.enums import Outcome
-from mlxprobe.schema.observation import Environment, Reading
+from mlxprobe.schema.observation import Environment, Raised, Reading
 from mlxprobe.schema.record import ProgramRecord, Record
 from mlxprobe.schema.run_summary import Kind, Model, Optimizer, Phase, Sheet
 
@@ -199,3 +202,20 @@ def test_what_a_run_that_hangs_sent_last_is_dated() -> None:
     told = dict(summary.lines(msgspec.structs.replace(ROW, sheet=sheet)))
     assert told["compiled"] == "step: 2 traces, 60 calls up to update 12"
     assert told["time"].startswith("10 s up to update 12: steps 80%")
+
+
+@pytest.mark.parametrize(
+    ("changes", "least"),
+    [
+        ({"outcome": Outcome.CRASH, "exit_code": -9, "finished": False}, True),
+        ({"outcome": Outcome.CRASH, "exit_code": None, "finished": False}, True),
+        ({"outcome": Outcome.CRASH, "exit_code": 3}, False),
+        ({"outcome": Outcome.PASS, "exit_code": -15, "ended": "enough"}, False),
+        ({"outcome": Outcome.PASS, "exit_code": 0, "finished": True}, False),
+        ({"outcome": Outcome.UNJUDGED, "exit_code": -2, "raised": Raised(type="KeyboardInterrupt", message="")}, False),
+    ],
+)
+def test_counts_of_what_was_cut_off_are_the_least(changes: dict[str, Any], least: bool) -> None:
+    row = watched_row(steps=33, begun_s=1.0, sheet=Sheet(updates=33, gradients=33), **changes)
+    assert diagnosis.figures(row).startswith("at least 33 steps" if least else "33 steps")
+    assert dict(summary.lines(row))["updates"].startswith("at least 33" if least else "33")

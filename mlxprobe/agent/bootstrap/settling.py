@@ -44,6 +44,7 @@ if "MLXPROBE_FOLDER" in os.environ:
     from mlxprobe.agent.introspection import isolated_import
     from mlxprobe.agent.lifecycle import env_propagation
     from mlxprobe.agent.patching import import_hooks
+    from mlxprobe.agent.patching.ctrl_c import HELD as HELD  # noqa: PLC0414 - for `sitecustomize`
     from mlxprobe.agent.patching.interrupts import let_through
     from mlxprobe.agent.wire import last_word
 

@@ -9,6 +9,11 @@ import sys
 
 _here = os.path.dirname(os.path.abspath(__file__))
 _folder = os.environ.get("MLXPROBE_FOLDER")
+_before = _held = None
+if _folder and sys.version_info >= (3, 10):  # a Ctrl-C that comes while we load is for the program's own lines
+    import _signal  # type: ignore[import-not-found]
+
+    _before = _signal.pthread_sigmask(_signal.SIG_BLOCK, [_signal.SIGINT])
 if _folder:
     try:  # a folder that is gone, or a full disk, is no concern of the program
         _line = "{} {} {}\n".format(os.getpid(), ".".join(map(str, sys.version_info[:3])), sys.executable)
@@ -25,13 +30,24 @@ if _folder and sys.version_info >= (3, 10):  # an older one is not watched
 
     _spec = importlib.util.spec_from_file_location("settling", os.path.join(_here, "settling.py"))
     assert _spec is not None and _spec.loader is not None
-    _spec.loader.exec_module(importlib.util.module_from_spec(_spec))
+    _settling = importlib.util.module_from_spec(_spec)
+    try:
+        _spec.loader.exec_module(_settling)
+        _held = _settling.HELD
+        _held.__enter__()
+    finally:
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, _before)
 sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != _here]
 _ours = sys.modules.pop(__name__)
 try:
+    if _held is not None and importlib.util.find_spec(__name__) is not None:
+        _held.__exit__()  # before what may take its time
+        _held = None
     __import__(__name__)  # the one of the environment
 except ImportError as _error:
     if getattr(_error, "name", __name__) != __name__:
         raise
 finally:
     sys.modules.setdefault(__name__, _ours)  # the import that is under way asks for it
+    if _held is not None:
+        _held.__exit__()

@@ -27,7 +27,7 @@ from mlxprobe.agent.recording.gradient_call import Call, loss_in
 from mlxprobe.agent.recording.parameter_moves import paths
 from mlxprobe.agent.recording.recorder import Recorder
 from mlxprobe.agent.sampling.dispatcher import Inspection
-from mlxprobe.agent.sampling.vmap import MADE_OF, mapper
+from mlxprobe.agent.sampling.vmap import MADE_OF, exporter, mapper
 from mlxprobe.agent.wire.bound import get_ident
 from mlxprobe.protocol.facts.gradients import GradientFailed
 
@@ -58,6 +58,8 @@ class GradientCalls:
         for name in ("value_and_grad", "grad"):
             intercepts.around(f"mlx.core.{name}", partial(self._maker, with_value=name == "value_and_grad"))
         intercepts.around("mlx.core.vmap", lambda original: mapper(original, self._looker, self._wrapped))
+        for name in ("export_function", "exporter"):
+            intercepts.around(f"mlx.core.{name}", lambda original: exporter(original, self._looker))
         intercepts.around("mlx.nn.utils.value_and_grad", self._of_modules)
 
     @staticmethod

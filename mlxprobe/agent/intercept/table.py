@@ -27,6 +27,8 @@ mlx.core reset_peak_memory
 mlx.core grad: fun argnums argnames
 mlx.core value_and_grad: fun argnums argnames
 mlx.core vmap: fun
+mlx.core export_function: file_or_callback fun
+mlx.core exporter: file fun
 mlx.core custom_function: f
 mlx.core quantize: w
 mlx.core dequantize: w

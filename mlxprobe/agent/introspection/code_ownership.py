@@ -9,6 +9,8 @@ import sysconfig
 from collections.abc import Iterator
 from importlib.machinery import PathFinder
 
+from mlxprobe.agent.patching.interrupts import QUIETLY
+
 OWN, PACKAGE, LIBRARY = "own", "package", "library"
 GENERATED = "generated"  # text that some library made into code: it shows less than who called it
 AGENT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -34,10 +36,19 @@ class Roots:
         """Tell whose a file is; of a folder in a folder the inner one decides."""
         if file.startswith("<"):  # a notebook's cell, or what has no file
             return LIBRARY if file.startswith("<frozen") else GENERATED if file.startswith(_MADE) else OWN
-        for path in (file, os.path.realpath(file)):
+        for path in _names(file):
             if found := [root for root in self.folders if path.startswith(root)]:
                 return self.folders[max(found, key=len)]
         return OWN
+
+
+def _names(file: str) -> Iterator[str]:
+    """Name a file as it is given, and as its links lead to, unless the program has replaced what finds that out."""
+    yield file
+    real = file
+    with QUIETLY:
+        real = os.path.realpath(file)
+    yield real
 
 
 def pythons() -> Iterator[tuple[str, str]]:

@@ -16,10 +16,11 @@ from mlxprobe.agent.introspection.code_ownership import AGENT
 from mlxprobe.agent.lifecycle import main
 from mlxprobe.agent.lifecycle.agent import Agent
 from mlxprobe.agent.lifecycle.child_exits import HOLDERS
-from mlxprobe.agent.lifecycle.exit_status import Leaving
+from mlxprobe.agent.lifecycle.exit_status import Leaving, last_shown
 from mlxprobe.agent.patching import import_hooks
 from mlxprobe.agent.patching.interrupts import Quietly
 from mlxprobe.agent.patching.patches import Patches
+from mlxprobe.agent.patching.signatures import like
 from mlxprobe.agent.patching.temporary_patches import Loans
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wire.channel import Channel, identity, lifted
@@ -94,16 +95,19 @@ def show_tracebacks_without_us() -> None:
     """
     shown, shown_of_thread, shown_of_ignored = sys.excepthook, threading.excepthook, sys.unraisablehook
 
+    @like(shown)
     def show(kind: type[BaseException], error: BaseException, trace: Any) -> None:
         with contextlib.suppress(Exception):  # exceptions of any kind
             cut(error)
         shown(kind, error, error.__traceback__ if error is not None else trace)
 
+    @like(shown_of_thread)
     def show_of_thread(args: Any) -> None:
         with contextlib.suppress(Exception):
             cut(args.exc_value)
         shown_of_thread(args)
 
+    @like(shown_of_ignored)
     def show_ignored(args: Any) -> None:
         try:
             cut(args.exc_value)
@@ -147,15 +151,16 @@ def end(agent: Agent, patches: Patches, leaving: Leaving) -> None:
     written then, and `__del__` runs.
     """
     try:
-        finish(agent, leaving.code)
+        finish(agent, leaving)
         with agent.recorder.carefully():
             release(agent, patches)
             leaving.undo()
     except BaseException:  # of a signal handler of the program's, which nothing outside of this call could catch
-        pass
+        with contextlib.suppress(BaseException):
+            _say_goodbye(agent, leaving)
 
 
-def finish(agent: Agent, code: int | None = None) -> None:
+def finish(agent: Agent, leaving: Leaving | None = None) -> None:
     """Send what is known at the end of the process, and its exit code; nothing in a fork."""
     if bound.getpid() != agent.pid:
         return
@@ -164,11 +169,18 @@ def finish(agent: Agent, code: int | None = None) -> None:
     with agent.recorder.carefully():
         agent.wait_for_ending()
     with agent.recorder.carefully():
-        error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
-        if isinstance(error, BaseException):
-            main.send_exception(error, agent.channel)
-        else:
-            agent.channel.send("end", code=code)
+        _say_goodbye(agent, leaving)
+
+
+def _say_goodbye(agent: Agent, leaving: Leaving | None) -> None:
+    """Send the last word: the exception that ends the program, or its exit code."""
+    if bound.getpid() != agent.pid:
+        return
+    error = leaving.error if leaving is not None else last_shown()
+    if isinstance(error, BaseException):
+        main.send_exception(error, agent.channel)
+    else:
+        agent.channel.send("end", code=leaving.code if leaving is not None else None)
 
 
 def release(agent: Agent, patches: Patches) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from mlxprobe.agent.patching.bound_arguments import Given
 from mlxprobe.agent.patching.interrupts import QUIETLY
+from mlxprobe.agent.patching.signatures import like
 from mlxprobe.agent.wire.constants import FOLDER_VARIABLE, OWN_VARIABLES, PATH_VARIABLE, SUPERVISOR_VARIABLE
 
 BOOTSTRAP = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "bootstrap")
@@ -50,21 +51,20 @@ def _wrap() -> None:
 
     put, unset = os.putenv, os.unsetenv
 
-    @functools.wraps(put)
+    @like(put)
     def putenv(name: Any, value: Any) -> None:
         put(name, value)
         if os.fsencode(name) == ENCODED:
             put(SEARCHED, os.pathsep.join((BOOTSTRAP, os.fsdecode(value))))
             put(PATH_VARIABLE, value)
 
-    @functools.wraps(unset)
+    @like(unset)
     def unsetenv(name: Any) -> None:
         unset(name)
         if os.fsencode(name) == ENCODED:
             put(SEARCHED, BOOTSTRAP)
             unset(PATH_VARIABLE)
 
-    putenv.__module__ = unsetenv.__module__ = "os"  # where `pickle` finds them
     os.putenv, os.unsetenv = putenv, unsetenv
     os.execve = _with_mapping(os.execve)
     for name in ("posix_spawn", "posix_spawnp"):
@@ -80,7 +80,7 @@ def _wrap() -> None:
 def _with_mapping(original: Callable[..., Any]) -> Callable[..., Any]:
     given = Given(original, "env")
 
-    @functools.wraps(original)
+    @like(original)
     def start(*args: Any, **kwargs: Any) -> Any:
         with QUIETLY:  # the call itself tells what is wrong with it
             (env,) = given(args, kwargs)
@@ -89,7 +89,6 @@ def _with_mapping(original: Callable[..., Any]) -> Callable[..., Any]:
                 args, kwargs = given.put(args, kwargs, env)
         return original(*args, **kwargs)
 
-    start.__module__ = "os"
     return start
 
 

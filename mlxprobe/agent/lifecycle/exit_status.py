@@ -31,6 +31,7 @@ class Leaving:
         self._recorder = recorder
         self._code: int | None = None
         self._evaluations = 0
+        self._shown: object = None  # the error that Python had shown before it was asked to leave
         sys.exit = self._asked(sys.exit)
         kept = vars(SystemExit)["code"]
         own = bound.get_referents(vars(SystemExit))[0]  # its attributes themselves: Python hands out a view of them
@@ -41,6 +42,15 @@ class Leaving:
     def code(self) -> int | None:
         """The exit code asked for last; None where nobody did, or the program has gone on and evaluated since."""
         return self._code if self._evaluations == self._recorder.evaluations else None
+
+    @property
+    def error(self) -> BaseException | None:
+        """The exception that ends the program, as far as Python tells: the last that it has shown, and none since.
+
+        A debugger or a console shows exceptions that end nothing, so an exit code of 0 says otherwise.
+        """
+        shown = last_shown()
+        return shown if isinstance(shown, BaseException) and shown is not self._shown else None
 
     def _asked(self, original: Callable[..., Any]) -> Any:
         @like(original)
@@ -65,6 +75,7 @@ class Leaving:
 
     def _leaves(self, status: object = None) -> None:
         self._code, self._evaluations = code_of(status), self._recorder.evaluations
+        self._shown = last_shown()
 
 
 def wait_for_ending(native_ids: set[int]) -> None:
@@ -80,6 +91,11 @@ def wait_for_ending(native_ids: set[int]) -> None:
         if not ending & (set(map(int, self_process.threads())) or ending):
             break
         bound.sleep(NAP_S)
+
+
+def last_shown() -> object:
+    """Return the exception that Python has shown last, or whatever the program has put in its place."""
+    return getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
 
 
 def code_of(status: object = None) -> int:

@@ -10,6 +10,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
+from mlxprobe.agent.patching import ctrl_c
+
 if TYPE_CHECKING:
     from importlib.abc import Loader
 
@@ -27,14 +29,16 @@ class _Loader:
         self._loader = loader
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        _finder.begin(spec.name)
+        with ctrl_c.HELD:
+            _finder.begin(spec.name)
         module: ModuleType | None = self._loader.create_module(spec)
         return module
 
     def exec_module(self, module: ModuleType) -> None:
         self._loader.exec_module(module)
         module.__loader__ = self._loader
-        _finder.end(module)
+        with ctrl_c.HELD:
+            _finder.end(module)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)
@@ -52,8 +56,9 @@ class _Finder:
     ) -> ModuleSpec | None:
         if fullname not in self.callbacks and _package(fullname) not in self.begins:
             return None
-        found = (find(fullname, path, target) for find in self._others())
-        spec = next((one for one in found if one is not None), None)
+        with ctrl_c.HELD:
+            found = (find(fullname, path, target) for find in self._others())
+            spec = next((one for one in found if one is not None), None)
         if spec is not None and spec.loader is not None:  # a namespace has none
             spec.loader = cast("Loader", _Loader(spec.loader))
         return spec

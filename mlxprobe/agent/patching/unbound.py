@@ -29,7 +29,10 @@ class Unbound:
         return repr(self._original)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        reduced = self._original.__reduce_ex__(protocol)
+        original = self._original
+        while type(original) is Unbound:  # it is wrapped twice
+            original = original._original
+        reduced = original.__reduce_ex__(protocol)
         if not isinstance(reduced, str):
             return reduced
         holders = (name for name, module in [*sys.modules.items()] if vars(module).get(reduced) is self)

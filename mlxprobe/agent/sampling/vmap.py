@@ -1,4 +1,7 @@
-"""Functions of `mx.vmap`: a gradient function that is mapped counts as one, and nobody looks inside."""
+"""Functions of `mx.vmap`, and those that are exported: their arrays have no values, and nobody looks inside.
+
+A gradient function that is mapped counts as one.
+"""
 
 from __future__ import annotations
 
@@ -47,6 +50,30 @@ def mapper(
         return guarded(looks.recorder.failed, lambda once: made(once, args, kwargs), original, args, kwargs)
 
     return vmap
+
+
+def exporter(original: Callable[..., Any], here: Callable[[], Inspection | None]) -> Callable[..., Any]:
+    """Return a function that exports another one, which it traces, as the program sees it."""
+    given = Given(original, "fun")
+
+    def made(once: Callable[..., Any], inspection: Inspection, args: Any, kwargs: Any) -> Any:
+        (fun,) = given(args, kwargs)
+
+        @like(fun)
+        def traced(*fargs: Any, **fkwargs: Any) -> Any:
+            with unseen(inspection):
+                return fun(*fargs, **fkwargs)
+
+        return given.call(once, args, kwargs, traced) if callable(fun) else once(*args, **kwargs)
+
+    @like(original)
+    def export(*args: Any, **kwargs: Any) -> Any:
+        looks = here()
+        if looks is None:
+            return original(*args, **kwargs)
+        return guarded(looks.recorder.failed, lambda once: made(once, looks, args, kwargs), original, args, kwargs)
+
+    return export
 
 
 @contextlib.contextmanager

@@ -98,7 +98,8 @@ class Data(Inspector):
 
     def _value(self, loss: Any) -> float | None:
         known = loss is not None and loss.size == 1 and not self.inspection.pending([loss])
-        return float(loss.item()) if known else None
+        value = loss.item() if known else None
+        return None if isinstance(value, complex) else value
 
     def _look_for_whole(self, known: dict[str, Seen], arrays: dict[str, Any]) -> None:
         """Look among what the program's functions hold for arrays with more rows, this batch's among them."""
