@@ -35,7 +35,7 @@ class Annotated(click.Command):
         is_empty = args[-1:] == ["--"]
         rest = super().parse_args(ctx, args)
         if is_empty and not ctx.params.get("command"):
-            raise UsageError("--: no command stands behind it, such as `python train.py`")
+            raise UsageError("--: no command follows it, such as `python train.py`")
         return rest
 
     def invoke(self, ctx: click.Context) -> Any:

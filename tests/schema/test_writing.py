@@ -69,7 +69,7 @@ def test_a_long_name_is_written(tmp_path: Path) -> None:
 
 def test_a_pipe_that_nobody_reads_is_given_up(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(ProbeError, match="pipe: cannot be written: nobody reads this pipe"):
+    with pytest.raises(ProbeError, match="pipe: cannot be written: no process reads this pipe"):
         record_io.write(tmp_path / "pipe", b"x")
 
 
