@@ -195,7 +195,7 @@ def test_without_a_limit_only_what_is_proved_is_a_hang_and_of_a_loop_it_is_said_
         one.name: "alive" if one.kind is HangKind.STALL else "deadlock" for one in toys
     } | {"sleeps_in_c": "idle"}, told_
     for one in toys:
-        unclear = "whether that is progress cannot be told from outside" in told_[one.name][1]
+        unclear = "whether that is progress is not visible from outside" in told_[one.name][1]
         assert unclear is (one.kind is HangKind.STALL), told_
 
 

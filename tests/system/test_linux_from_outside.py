@@ -70,7 +70,7 @@ PROGRAMS = [
     ),
     ("a sleep", "import time; time.sleep(900)", "the end of a sleep: 9", True),
     ("input", "input()", "what comes through a pipe", True),
-    ("a full pipe", "import os; os.write(1, bytes(10**6))", "somebody to read the pipe", True),
+    ("a full pipe", "import os; os.write(1, bytes(10**6))", "a reader of the pipe", True),
     ("an epoll", "import select; select.epoll().poll(900)", "events of its connections and files", True),
     ("a child", "import subprocess; subprocess.run(['sleep', '900'])", "a child's end", False),
     ("a signal", "import signal; signal.pause()", "a signal", True),

@@ -170,6 +170,7 @@ class LossPath:
         self._misses += waiting > 0 and past
         if waiting and compute and waiting <= NEARLY and not COSTLY.search(text) and self.may_compute():
             self._ours = self._call + max(AT_LEAST, int(APART * self._call))
+            self._known.add(entry[2])
             self._compute(newest, entry, past=past)
         elif not waiting:
             self._is_read()
