@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import statistics
 from collections.abc import Iterator
 from typing import Any
@@ -33,6 +34,11 @@ LONG_S, HANGS_S = 0.1, 1.0  # of one evaluation, that is felt; that may be taken
 SHORT_S, OF_RUN = 0.01, 0.1  # in a short run: what can be measured, and its share of the run
 TURNS_READ, RISE_BYTES = 2, 1_000_000  # windows of a run; memory by which one rises
 TURNS = 3  # times that a loop evaluates, at least, which means it
+NAME = re.compile(r"[\w.]+")
+KEPT_BY = (
+    "evaluate it in each step, with the update: `mx.eval({variable}, model.parameters(), optimizer.state)`; of a loss "
+    "or a metric keep the number alone: `loss.item()`."
+)
 BY_HAND = "`mx.eval(loss, parameters)` after each update, with all that it changes."
 
 
@@ -174,7 +180,9 @@ def retained_graph(seen: Observation) -> Iterator[Finding]:
             message += f"memory rises by {megabytes(rise)} in between"
             severity = Severity.NOTE
         found = {"operations": count, "operations_per_step": each}
-        yield rule("MP105").at(message, at.file, at.line, severity=severity, **found)
+        told = rule("MP105").at(message, at.file, at.line, severity=severity, **found)
+        named = KEPT_BY.format(variable=fact.variable) if NAME.fullmatch(fact.variable) else ""
+        yield replace(told, instead=named)
 
 
 def _rise_between(seen: Observation) -> int:

@@ -207,6 +207,9 @@ def _come_to_chance(values: list[float], classes: int, calls: float, *, meant: b
     return message, Severity.WARNING, {"first": values[0], "last": last[-1]}
 
 
+CLEAR = 0.01  # of a constant's loss: shown as a share
+
+
 def _no_better(values: list[float], known: ConstantLevel | None, *, meant: bool) -> Told | None:
     """Tell of a loss that is no lower than that of the best constant, and falls no more."""
     if known is None or gains(known) or not meant:
@@ -217,10 +220,10 @@ def _no_better(values: list[float], known: ConstantLevel | None, *, meant: bool)
     at_level = known.read >= READ and level > 0 and all(low <= half <= high for half in halves)
     if not (at_level and len(values) >= SEVERAL and trend(rest) > -HIGHER):
         return None
-    message = (
-        f"the loss stays at {halves[1]:.4g}, and a constant that looks at no input has {level:.4g} on the {known.read} "
-        f"targets that were read: nothing is learned of what the inputs say about them"
-    )
+    message = f"the loss stays at {halves[1]:.4g}, and a constant that looks at no input has {level:.4g} on the "
+    message += f"{known.read} targets that were read: the model does "
+    better = 1 - halves[1] / level
+    message += f"only {better:.0%} better than that" if better >= CLEAR else "no better than that"
     return message, Severity.WARNING, {"first": values[0], "last": values[-1], "constant": level}
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from mlxprobe.diagnosis.learning import not_learning
 from mlxprobe.protocol.facts.models import (
     ArrayUntrained,
@@ -14,6 +16,8 @@ from mlxprobe.rules.registry import finding, listed, rule, seen_at
 from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding
+
+WITHOUT = "a name without an underscore: MLX takes what such a name holds for parameters."
 
 
 @finding("MP213", "array-without-parameter", Severity.WARNING)
@@ -39,7 +43,9 @@ def array_without_parameter(seen: Observation) -> Iterator[Finding]:
         message = f"{listed(fact.paths)} {are} never trained{seen_at(fact)}"
         severity = Severity.WARNING if fact.joins or stuck else Severity.NOTE
         if fact.paths:
-            yield rule("MP213").at(message, at.file, at.line, severity=severity)
+            found = rule("MP213").at(message, at.file, at.line, severity=severity)
+            hidden = any(part.startswith("_") for path in fact.paths for part in path.split("."))
+            yield replace(found, instead=WITHOUT) if hidden else found
 
 
 @finding("MP214", "parameter-overwritten", Severity.WARNING)

@@ -225,11 +225,13 @@ def clipped_everywhere(seen: Observation) -> Iterator[Finding]:
     for fact, at in seen.facts(ClippedResultUnused):
         limit, times = fact.limit, fact.times
         message = (
-            f"the optimizer gets the gradients as they were before they were clipped, although their norm is "
+            f"the optimizer gets the gradients as they were before they were clipped, although their norm is up to "
             f"{times:,.3g} times the limit of {limit:g}"
         )
         severity = Severity.NOTE if fact.meant else Severity.WARNING
-        yield rule("MP212").at(message, at.file, at.line, severity=severity, limit=limit, times=times)
+        found = rule("MP212").at(message, at.file, at.line, severity=severity, limit=limit, times=times)
+        kept = f"`grads, norm = optim.clip_grad_norm(grads, max_norm={limit:g})`: what it returns goes to the update."
+        yield replace(found, instead=kept)
     yield from _clipped_away(seen)
     for fact, at in seen.facts(ClippedWhileScaled):
         limit, scale = fact.limit, fact.scale

@@ -139,7 +139,7 @@ def again(sheet: Sheet) -> str:
         return ""
     if sheet.different == 1:
         return f" (all arrays are identical at all {sheet.compared} sampled steps)"
-    return f"; of {sheet.compared} batches that were compared, {sheet.different} are different"
+    return f"; of {sheet.compared} batches that were compared, {sheet.different} are distinct"
 
 
 def _positions(sheet: Sheet) -> str:

@@ -37,7 +37,7 @@ print(sorted(entered[201:])[50])
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize(("way", "most"), [("eager", 46), ("compiled", 55)]  # a wrapper of a Python function is two functions)
+@pytest.mark.parametrize(("way", "most"), [("eager", 46), ("compiled", 55)])  # wrappers of Python functions are two
 def test_a_step_that_nobody_looks_at_enters_few_functions_of_ours(tmp_path: Path, way: str, most: int) -> None:
     (tmp_path / "loop.py").write_text(LOOP)
     seen = observe(Program(name="loop", command=(sys.executable, str(tmp_path / "loop.py"), way)), LIMITS)

@@ -85,7 +85,7 @@ def test_a_sheet_says_each_fact_once_and_judges_nothing() -> None:
             "(warm-up of 10 done), weight decay 0.01 on all that it updates",
         ),
         ("updates", "15, 4 gradient calls per update"),
-        ("arguments", "4×33 int32, 4×65 int32 at sampled steps; of 9 batches that were compared, 4 are different"),
+        ("arguments", "4×33 int32, 4×65 int32 at sampled steps; of 9 batches that were compared, 4 are distinct"),
         ("positions", "92 % of 5,120 sampled positions carry loss"),
         ("loss", "4.933 → 4.463 (sampled); of a mean over positions, chance is ln 126 = 4.836"),
         ("compiled", "step: 2 traces, 60 calls"),

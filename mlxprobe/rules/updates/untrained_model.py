@@ -11,14 +11,14 @@ from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding
 
 UNTRAINED = {
-    NeverTaught: "a second instance of the model is used, which is not frozen and was never trained, loaded or set: "
-    "its outputs are random",
+    NeverTaught: "another model of the same class is used, which is not frozen and was never trained, loaded or "
+    "set: its weights are as they were made",
 }
 
 
 @finding("MP223", "untrained-model", Severity.NOTE)
 def untrained_model(seen: Observation) -> Iterator[Finding]:
-    """A second instance of the model is used at the steps, and was never trained, loaded or set.
+    """Another model of the same class is used at the steps, and was never trained, loaded or set.
 
     Why it matters: a teacher or a second tower with random weights gives random outputs.
 
