@@ -24,7 +24,7 @@ from mlxprobe.system import PORTABLE, VARIABLE
 
 NAMES = {"": "linux", PORTABLE: PORTABLE}  # by the variable's values
 LIMITS = {
-    "slow-rank/one_has_four": "whose work is whose among ranks is not told (MP707)"
+    "slow-rank/one_has_four": "each rank's own work is not distinguished (MP707)"
 }  # as docs/guide/tested.md has them
 Verdicts = dict[str, str]
 

@@ -60,7 +60,7 @@ class Annotated(click.Command):
 
 
 def _asks(words: Sequence[str]) -> bool:
-    """Return whether a command line asks for annotations, as far as it can be told before it is parsed."""
+    """Return whether a command line asks for annotations, read before it is parsed."""
     options = words[: words.index("--")] if "--" in words else words
     return f"--format={GITHUB}" in options or ("--format", GITHUB) in pairwise(options)
 

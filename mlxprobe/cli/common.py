@@ -32,7 +32,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class NamedPath(click.Path):
-    """A path that has a name: an empty text is the folder that one is in, which nobody means by it."""
+    """A path with a name: an empty text would be the current folder, which is never meant."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path."""

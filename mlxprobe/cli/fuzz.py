@@ -85,7 +85,7 @@ def _check_named(against: str | None, candidate: str) -> None:
     """Refuse what names no release before anything runs; an empty name is none, and no wish for no comparison.
 
     Raises:
-        UsageError: one of them is neither a release nor, beside another, a device.
+        UsageError: one of them is neither a release nor, with another target, a device.
     """
     from mlxprobe.releases.index import ACCEPTED, is_spec
 

@@ -180,9 +180,9 @@ def retained_graph(seen: Observation) -> Iterator[Finding]:
             message += f"memory rises by {megabytes(rise)} in between"
             severity = Severity.NOTE
         found = {"operations": count, "operations_per_step": each}
-        told = rule("MP105").at(message, at.file, at.line, severity=severity, **found)
+        made = rule("MP105").at(message, at.file, at.line, severity=severity, **found)
         named = KEPT_BY.format(variable=fact.variable) if NAME.fullmatch(fact.variable) else ""
-        yield replace(told, instead=named)
+        yield replace(made, instead=named)
 
 
 def _rise_between(seen: Observation) -> int:

@@ -196,15 +196,15 @@ def explained(origin: NotFiniteOrigin, call: int, number: str = "step") -> tuple
         "op": SYMBOLS.get(origin.op) or SYMBOLS.get(origin.op[1:], origin.op),
         "rate": f" (rate {origin.rate:.3g})" if origin.rate is not None else "",
     }
-    told = what.format(**origin.as_dict() | words)
+    cause = what.format(**origin.as_dict() | words)
     instead = instead.replace("{wider}", "float32 for this operation, " if origin.dtype == "float16" else "")
-    if origin.phase == "gradient" and "gradient" not in told:
-        told = f"in the gradient, {told}"
+    if origin.phase == "gradient" and "gradient" not in cause:
+        cause = f"in the gradient, {cause}"
     if origin.hidden:
-        told, instead = told + HIDDEN, SAFE
+        cause, instead = cause + HIDDEN, SAFE
     if origin.call != call:
-        told = f"it arose in {number} {origin.call}: {told}"
-    return told, instead
+        cause = f"it arose in {number} {origin.call}: {cause}"
+    return cause, instead
 
 
 def _value(origin: NotFiniteOrigin) -> str:

@@ -257,7 +257,7 @@ def write(path: Path, data: bytes) -> None:
 
 
 def without_waiting(name: str, flags: int) -> int:
-    """Open a file; a pipe of that name, which nobody reads, is an error instead of a wait."""
+    """Open a file; a pipe that no process reads is an error instead of a wait."""
     return os.open(name, flags | os.O_NONBLOCK, 0o666)
 
 

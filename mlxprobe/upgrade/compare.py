@@ -29,7 +29,7 @@ from mlxprobe.upgrade.metric_comparison import (
 
 CUT = ("timeout", "memory", "")  # endings by a limit; older baselines have no ending
 LOSS_TOLERANCE = 1e-3
-VARIED_RUNS = 5  # of each side, before losses that differ from run to run are told apart
+VARIED_RUNS = 5  # of each side, before losses that differ from run to run are compared
 STEADY_RUNS = 3  # in which a baseline never failed, before a candidate that does so now and then is called worse
 NOT_JUDGED = (Outcome.UNJUDGED, Outcome.SKIPPED)
 NEVER_IMPORTED = "its main process never imported MLX"

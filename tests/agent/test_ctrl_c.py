@@ -31,7 +31,7 @@ sys.modules[__name__] = importlib.import_module(__name__)
 
 
 def test_while_python_starts(tmp_path: Path) -> None:
-    """A pipe in the place of a file holds our code up until somebody reads it."""
+    """A pipe in the place of a file holds our code up until it is read."""
     os.mkfifo(tmp_path / "pythons")
     (tmp_path / "sleeps.py").write_text(SLEEPS)
     given = own_environment(MLXPROBE_FOLDER=str(tmp_path), PYTHONPATH=BOOTSTRAP)

@@ -145,7 +145,7 @@ def _cut_trace(trace: TracebackType | None) -> TracebackType | None:
 
 
 def end(agent: Agent, patches: Patches, leaving: Leaving) -> None:
-    """The interpreter ends: after its last line, an exception that nobody caught, or `sys.exit`.
+    """The interpreter ends: after its last line, an uncaught exception, or `sys.exit`.
 
     What is still wrapped would hold the program's objects, which Python frees now: files that were never closed are
     written then, and `__del__` runs.

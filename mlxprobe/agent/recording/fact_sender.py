@@ -129,7 +129,7 @@ def brief(error: BaseException | None, most: int = MESSAGE_CHARACTERS, *, kind: 
     """Return the beginning of an error's message, with its `kind`.
 
     Of an error whose message the program itself computes the kind alone: a program that counts its calls, or prints,
-    would show that somebody has asked.
+    would show the call.
     """
     name = type(error).__name__
     if not is_plain(error):

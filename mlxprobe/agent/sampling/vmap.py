@@ -1,4 +1,4 @@
-"""Functions of `mx.vmap`, and those that are exported: their arrays have no values, and nobody looks inside.
+"""Functions of `mx.vmap`, and those that are exported: their arrays have no values, so they are not sampled.
 
 A gradient function that is mapped counts as one.
 """

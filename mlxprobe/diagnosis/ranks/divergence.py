@@ -126,14 +126,8 @@ def gradients_not_averaged(seen: Sequence[Observation]) -> Iterator[Finding]:
         return
     looked_at = {n for n in met if not all(n in _in_vain(one) for one in trains)}
     if not looked_at or (now_and_then and all_apart(told, {n + 1 for n in looked_at})):
-        most = max(much for one in reduces for n, much in [(0, 0), *one.items()] if n not in met)
-        reduced = f"at most {most} elements are reduced in a step, of {found.elements} that are trained"
-        reduced += f", but in {len(met)} of {len(trains[0].steps)}, after which they differ" if met else ""
-        reduced += ", in addition to what is reduced in groups of one rank each" if alone else ""
         message = f"{_parts(found.parts)} train apart: equal at step {found.equal_at}, not at step {found.step}; "
-        if dropped is None:
-            yield _apart("MP706", message + reduced, found, Severity.WARNING)
-        else:
+        if dropped is not None:
             message += (
                 f"nothing that was evaluated held {called(dropped)}, and no other collective that reduces as much"
             )
@@ -141,6 +135,12 @@ def gradients_not_averaged(seen: Sequence[Observation]) -> Iterator[Finding]:
             yield msgspec.structs.replace(
                 made, file=dropped.file, line=dropped.line, source=dropped.source, caller=dropped.caller
             )
+            return
+        most = max(much for one in reduces for n, much in [(0, 0), *one.items()] if n not in met)
+        message += f"at most {most} elements are reduced in a step, of {found.elements} that are trained"
+        message += f", but in {len(met)} of {len(trains[0].steps)}, after which they differ" if met else ""
+        message += ", in addition to what is reduced in groups of one rank each" if alone else ""
+        yield _apart("MP706", message, found, Severity.WARNING)
 
 
 def _is_parted(seen: Sequence[Observation]) -> bool:
